@@ -1,0 +1,810 @@
+//! What a client says.
+
+use crate::{
+    Capability, Cursor, Data, DeviceId, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name, PresenceState, Role,
+    RoomId, RoomKind, Seq, SessionId, UserId, limits,
+};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+macro_rules! commands {
+    ($( $(#[$doc:meta])* $tag:literal => $name:ident ),* $(,)?) => {
+        /// A frame of a client: a number that the reply names, and a command.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+        pub struct ClientFrame {
+            /// Names the reply; at most 2^53 - 1.
+            pub id: u64,
+            /// What is wanted.
+            #[serde(flatten)]
+            pub command: Command,
+        }
+
+        /// What a client wants.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+        #[serde(tag = "type")]
+        pub enum Command {
+            $( $(#[$doc])* #[serde(rename = $tag)] $name($name), )*
+        }
+
+        impl Command {
+            /// The `type` on the wire.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$name(_) => $tag, )* }
+            }
+
+            fn parse(name: &str, text: &str) -> Result<Self, Fault> {
+                match name {
+                    $( $tag => read::<$name>(text).map(Self::$name), )*
+                    _ => Err(Fault::new(ErrorCode::Unsupported, "the server does not know this command")),
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// The first frame: who this is.
+    "hello" => Hello,
+    /// A new token for this connection.
+    "token.refresh" => TokenRefresh,
+    /// Asks for a `pong`; for clients that cannot send the protocol's ping.
+    "ping" => Ping,
+    /// Creates a room; its creator is the host.
+    "room.create" => RoomCreate,
+    /// Finds or creates the direct room with somebody.
+    "room.direct" => RoomDirect,
+    /// Attaches this connection to a room: snapshot or what was missed, then everything live.
+    "room.open" => RoomOpen,
+    /// Detaches this connection from a room.
+    "room.close" => RoomClose,
+    /// The user's rooms.
+    "room.list" => RoomList,
+    /// Changes a room's record.
+    "room.update" => RoomUpdate,
+    /// Archives a room, or takes it out of the archive.
+    "room.archive" => RoomArchive,
+    /// Gives up one's own membership.
+    "room.leave" => RoomLeave,
+    /// Grants a membership.
+    "member.add" => MemberAdd,
+    /// Changes a membership: role, capabilities, mute, data.
+    "member.update" => MemberUpdate,
+    /// Takes a membership away.
+    "member.remove" => MemberRemove,
+    /// Bans somebody: takes the membership away and refuses them until it is lifted.
+    "member.ban" => MemberBan,
+    /// Lifts a ban.
+    "member.unban" => MemberUnban,
+    /// A page of members.
+    "member.list" => MemberList,
+    /// Sends a message.
+    "chat.send" => ChatSend,
+    /// Edits one's own message.
+    "chat.edit" => ChatEdit,
+    /// Deletes a message; a tombstone stays.
+    "chat.delete" => ChatDelete,
+    /// Adds a reaction or takes it back.
+    "chat.react" => ChatReact,
+    /// Pins or unpins a message.
+    "chat.pin" => ChatPin,
+    /// Tells that everything up to here is read.
+    "chat.read" => ChatRead,
+    /// A page of messages.
+    "chat.history" => ChatHistory,
+    /// Full-text search.
+    "chat.search" => ChatSearch,
+    /// Tells that the user types, or has stopped.
+    "typing" => Typing,
+    /// The user's own state and words on this device.
+    "presence.set" => PresenceSet,
+    /// A page of who is in a room.
+    "presence.list" => PresenceList,
+    /// Names and pictures of people that the user shares a room with.
+    "profile.list" => ProfileList,
+    /// Sends an event of the host application.
+    "app.send" => AppSend,
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    id: Seq,
+}
+
+/// Reads one text frame. The id is that of the frame where it could be read, else `None`.
+///
+/// # Errors
+/// `bad_request` with the field that is to blame; `unsupported` for a command that this version does not know.
+pub fn parse_client(text: &str) -> Result<(u64, Command), (Option<u64>, Fault)> {
+    let head: Head<'_> = read(text).map_err(|fault| (None, fault))?;
+    let id = head.id.value();
+    let command = Command::parse(&head.kind, text).map_err(|fault| (Some(id), fault))?;
+    command.check().map_err(|fault| (Some(id), fault))?;
+    Ok((id, command))
+}
+
+/// Reads JSON and names the field that is wrong.
+///
+/// # Errors
+/// `bad_request`.
+pub fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Fault> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        // Positions in the frame help nobody who builds frames with a library.
+        let inner = error.into_inner();
+        let message = inner.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        // serde names a missing or doubled field in its sentence and its parent in the path.
+        let named = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("duplicate field `"));
+        let field = match named.and_then(|rest| rest.split('`').next()) {
+            Some(name) if path == "." => name.to_owned(),
+            Some(name) => format!("{path}.{name}"),
+            None => path,
+        };
+        Fault::bad_request(&field, message)
+    })?;
+    json.end().map_err(|_| Fault::bad_request(".", "more than one JSON value"))?;
+    Ok(value)
+}
+
+/// The token and, after a lost connection, the session that goes on.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+pub struct Hello {
+    /// The token, a JWT.
+    pub token: String,
+    /// The session that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionResume>,
+    /// Where the client is in the user's own log; without it the stream begins at its head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Cursor>,
+    /// Whether changes of the room list are told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub list: bool,
+    /// What this device is called; for the user's own eyes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    /// The client's name and version, for the operator's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// The token must not be printed.
+impl std::fmt::Debug for Hello {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hello").field("list", &self.list).field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// A session that goes on.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+pub struct SessionResume {
+    /// Its id, from `welcome`.
+    pub id: SessionId,
+    /// Its secret, from `welcome`.
+    pub secret: String,
+}
+
+/// A new token.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+pub struct TokenRefresh {
+    /// The token, of the same user.
+    pub token: String,
+}
+
+impl std::fmt::Debug for TokenRefresh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenRefresh").finish_non_exhaustive()
+    }
+}
+
+macro_rules! records {
+    ($( $(#[$doc:meta])* $name:ident { $( $(#[$field_doc:meta])* $field:ident : $type:ty ),* $(,)? } )*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+        pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
+    )* };
+}
+
+records! {
+    /// Asks for a `pong`.
+    Ping {}
+    /// Creates a room. Creating it again under the same id and by the same user is no error when nothing differs.
+    RoomCreate {
+        /// Makes it idempotent.
+        key: Key,
+        /// The host application's id; one is generated without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// What it is for; not `direct`.
+        kind: RoomKind,
+        /// Title.
+        #[serde(default)]
+        title: String,
+        /// Topic.
+        #[serde(default)]
+        topic: String,
+        /// Who sees what was before them.
+        #[serde(default)]
+        history: HistoryVisibility,
+        /// Seconds between two messages of a person.
+        #[serde(default)]
+        slow_mode_s: u32,
+        /// Days after which messages are erased.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention_days: Option<u32>,
+        /// First members beside the creator.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        members: Vec<NewMember>,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// Somebody who becomes a member.
+    NewMember {
+        /// Who.
+        user: UserId,
+        /// With which role.
+        #[serde(default = "member_role")]
+        role: Role,
+        /// Capabilities of their own in place of the role's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capabilities: Option<Vec<Capability>>,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// The direct room with somebody.
+    RoomDirect {
+        /// The other one.
+        user: UserId,
+    }
+    /// Attaches to a room.
+    RoomOpen {
+        /// Which.
+        room: RoomId,
+        /// What the client has; without it a snapshot is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Cursor>,
+    }
+    /// Detaches from a room.
+    RoomClose {
+        /// Which.
+        room: RoomId,
+    }
+    /// The user's rooms, the one with the newest event first.
+    RoomList {
+        /// Continues a list: the `next` of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+        /// Whether archived rooms are wanted too.
+        #[serde(default)]
+        archived: bool,
+    }
+    /// Changes a room's record; absent fields stay.
+    RoomUpdate {
+        /// Which.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Title.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Topic.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<String>,
+        /// Who sees what was before them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<HistoryVisibility>,
+        /// Seconds between two messages of a person; 0 is off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow_mode_s: Option<u32>,
+        /// Days after which messages are erased; 0 keeps them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention_days: Option<u32>,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// Archives a room, or takes it out of the archive.
+    RoomArchive {
+        /// Which.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Into the archive, or out of it.
+        archived: bool,
+    }
+    /// Gives up one's own membership.
+    RoomLeave {
+        /// Which.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+    }
+    /// Grants a membership.
+    MemberAdd {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Who.
+        user: UserId,
+        /// With which role.
+        #[serde(default = "member_role")]
+        role: Role,
+        /// Capabilities of their own in place of the role's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capabilities: Option<Vec<Capability>>,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// Changes a membership; absent fields stay.
+    MemberUpdate {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Whose.
+        user: UserId,
+        /// The new role; it takes capabilities of their own away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+        /// Capabilities of their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capabilities: Option<Vec<Capability>>,
+        /// Until when they may not send; 0 lets them speak again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_until: Option<Millis>,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// Takes a membership away.
+    MemberRemove {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Whose.
+        user: UserId,
+    }
+    /// Bans somebody.
+    MemberBan {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Whom.
+        user: UserId,
+        /// Until when; for ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Millis>,
+        /// Why, for those who moderate.
+        #[serde(default)]
+        reason: String,
+    }
+    /// Lifts a ban.
+    MemberUnban {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Whose.
+        user: UserId,
+    }
+    /// A page of members, by user id.
+    MemberList {
+        /// Where.
+        room: RoomId,
+        /// Continues after this user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<UserId>,
+        /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    }
+    /// Sends a message.
+    ChatSend {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// The words, at most 16 KiB.
+        text: String,
+        /// Users to tell, at most 50; they must be in the room.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
+        /// Whether everybody in the room is meant; needs the capability to announce.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mention_all: bool,
+        /// The message that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<Seq>,
+        /// The first message of its thread.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Seq>,
+        /// Shown as an announcement; needs the capability.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        announcement: bool,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// Edits one's own message.
+    ChatEdit {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Which message.
+        target: Seq,
+        /// The new words.
+        text: String,
+        /// The new mentions; only the added ones are told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
+        /// The new data; absent takes it away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+    /// Deletes a message.
+    ChatDelete {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Which message.
+        target: Seq,
+    }
+    /// Adds a reaction or takes it back.
+    ChatReact {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// On which message.
+        target: Seq,
+        /// Which emoji.
+        emoji: String,
+        /// Added, or taken back.
+        on: bool,
+    }
+    /// Pins or unpins a message.
+    ChatPin {
+        /// Where.
+        room: RoomId,
+        /// Makes it idempotent.
+        key: Key,
+        /// Which message.
+        target: Seq,
+        /// Pinned, or unpinned.
+        on: bool,
+    }
+    /// Everything up to `seq` is read. A lower number than before changes nothing.
+    ChatRead {
+        /// Where.
+        room: RoomId,
+        /// Up to here.
+        seq: Seq,
+    }
+    /// A page of messages. Without a place the newest; at most one of `before`, `after` and `around`.
+    ChatHistory {
+        /// Where.
+        room: RoomId,
+        /// Older than this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Seq>,
+        /// Newer than this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Seq>,
+        /// This one in the middle.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        around: Option<Seq>,
+        /// Only the thread below this message; without it only messages outside threads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Seq>,
+        /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    }
+    /// Full-text search, newest first: all words must occur.
+    ChatSearch {
+        /// The words, at most 256 bytes.
+        query: String,
+        /// Only in this room; without it in all rooms of the user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// Only from this user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<UserId>,
+        /// Continues a search: the `next` of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    }
+    /// Typing. It ends by itself after some seconds and is told anew while it lasts.
+    Typing {
+        /// Where.
+        room: RoomId,
+        /// Types, or has stopped.
+        on: bool,
+    }
+    /// The user's own state on this device.
+    PresenceSet {
+        /// `online`, `away` or `busy`.
+        state: PresenceState,
+        /// Their own words; absent leaves them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    }
+    /// A page of who is in a room, by user id.
+    PresenceList {
+        /// Where.
+        room: RoomId,
+        /// Continues after this user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<UserId>,
+        /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    }
+    /// Names and pictures.
+    ProfileList {
+        /// Whose, at most 100.
+        users: Vec<UserId>,
+    }
+    /// An event of the host application, to a room or to a user.
+    AppSend {
+        /// To this room. Exactly one of `room` and `user`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// To this user; needs a service grant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
+        /// Makes it idempotent and durable; without it the event is passing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+        /// Its name, `app.` first.
+        name: Name,
+        /// Its body.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Data>,
+    }
+}
+
+fn member_role() -> Role {
+    Role::Member
+}
+
+impl Command {
+    /// What types alone cannot say: lengths, exclusive fields.
+    fn check(&self) -> Result<(), Fault> {
+        match self {
+            Self::Hello(c) => {
+                within("token", &c.token, limits::HELLO_FRAME_BYTES)?;
+                optional("client", c.client.as_deref(), limits::TITLE_BYTES)
+            }
+            Self::TokenRefresh(c) => within("token", &c.token, limits::HELLO_FRAME_BYTES),
+            Self::RoomCreate(c) => c.check(),
+            Self::RoomUpdate(c) => {
+                optional("title", c.title.as_deref(), limits::TITLE_BYTES)?;
+                optional("topic", c.topic.as_deref(), limits::TOPIC_BYTES)?;
+                slow_mode(c.slow_mode_s.unwrap_or(0))
+            }
+            Self::RoomList(c) => page(c.limit),
+            Self::MemberList(c) => page(c.limit),
+            Self::PresenceList(c) => page(c.limit),
+            Self::MemberBan(c) => within("reason", &c.reason, limits::TITLE_BYTES),
+            Self::ChatSend(c) => {
+                words(&c.text, c.data.is_some())?;
+                mentions(&c.mentions)
+            }
+            Self::ChatEdit(c) => {
+                words(&c.text, c.data.is_some())?;
+                mentions(&c.mentions)
+            }
+            Self::ChatReact(c) => c.check(),
+            Self::ChatHistory(c) => c.check(),
+            Self::ChatSearch(c) => {
+                page(c.limit)?;
+                match c.query.trim().is_empty() {
+                    true => Err(Fault::bad_request("query", "is empty")),
+                    false => within("query", &c.query, limits::QUERY_BYTES),
+                }
+            }
+            Self::PresenceSet(c) => match c.state {
+                PresenceState::Offline => Err(Fault::bad_request("state", "cannot be set")),
+                PresenceState::Online | PresenceState::Away | PresenceState::Busy => {
+                    optional("text", c.text.as_deref(), limits::STATUS_BYTES)
+                }
+            },
+            Self::ProfileList(c) => at_most("users", c.users.len(), limits::PROFILES),
+            Self::AppSend(c) => match (&c.room, &c.user) {
+                (Some(_), None) | (None, Some(_)) => Ok(()),
+                (Some(_), Some(_)) | (None, None) => Err(Fault::bad_request("room", "exactly one of room and user")),
+            },
+            Self::Ping(_)
+            | Self::RoomDirect(_)
+            | Self::RoomOpen(_)
+            | Self::RoomClose(_)
+            | Self::RoomArchive(_)
+            | Self::RoomLeave(_)
+            | Self::MemberAdd(_)
+            | Self::MemberUpdate(_)
+            | Self::MemberRemove(_)
+            | Self::MemberUnban(_)
+            | Self::ChatDelete(_)
+            | Self::ChatPin(_)
+            | Self::ChatRead(_)
+            | Self::Typing(_) => Ok(()),
+        }
+    }
+}
+
+impl RoomCreate {
+    /// What types alone cannot say; the HTTP API asks the same.
+    ///
+    /// # Errors
+    /// `bad_request` with the field.
+    pub fn check(&self) -> Result<(), Fault> {
+        if self.kind == RoomKind::Direct {
+            return Err(Fault::bad_request("kind", "direct rooms come from room.direct"));
+        }
+        within("title", &self.title, limits::TITLE_BYTES)?;
+        within("topic", &self.topic, limits::TOPIC_BYTES)?;
+        slow_mode(self.slow_mode_s)?;
+        at_most("members", self.members.len(), limits::BULK_MEMBERS)
+    }
+}
+
+impl ChatReact {
+    fn check(&self) -> Result<(), Fault> {
+        within("emoji", &self.emoji, limits::EMOJI_BYTES)?;
+        match self.emoji.is_empty() || self.emoji.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            true => Err(Fault::bad_request("emoji", "is not an emoji")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl ChatHistory {
+    fn check(&self) -> Result<(), Fault> {
+        page(self.limit)?;
+        let places = [self.before, self.after, self.around];
+        match places.iter().flatten().count() {
+            0 | 1 => Ok(()),
+            _ => Err(Fault::bad_request("before", "at most one of before, after and around")),
+        }
+    }
+}
+
+/// A message needs words or data.
+///
+/// # Errors
+/// `bad_request` with the field.
+pub fn words(text: &str, has_data: bool) -> Result<(), Fault> {
+    if text.trim().is_empty() && !has_data {
+        return Err(Fault::bad_request("text", "is empty"));
+    }
+    within("text", text, limits::TEXT_BYTES)
+}
+
+fn within(field: &str, text: &str, most: usize) -> Result<(), Fault> {
+    match () {
+        () if text.len() > most => Err(Fault::bad_request(field, format!("is longer than {most} bytes"))),
+        // Postgres has no NUL in text (its manual, section 8.3), and no person types one.
+        () if text.contains('\0') => Err(Fault::bad_request(field, "has a NUL character")),
+        () => Ok(()),
+    }
+}
+
+fn optional(field: &str, text: Option<&str>, most: usize) -> Result<(), Fault> {
+    text.map_or(Ok(()), |text| within(field, text, most))
+}
+
+fn at_most(field: &str, count: usize, most: usize) -> Result<(), Fault> {
+    if count > most { Err(Fault::bad_request(field, format!("has more than {most} entries"))) } else { Ok(()) }
+}
+
+fn mentions(users: &[UserId]) -> Result<(), Fault> {
+    at_most("mentions", users.len(), limits::MENTIONS)
+}
+
+fn page(limit: Option<u32>) -> Result<(), Fault> {
+    match limit {
+        None => Ok(()),
+        Some(1..=limits::PAGE) => Ok(()),
+        Some(_) => Err(Fault::bad_request("limit", format!("is not between 1 and {}", limits::PAGE))),
+    }
+}
+
+fn slow_mode(seconds: u32) -> Result<(), Fault> {
+    match seconds {
+        0..=limits::SLOW_MODE_MAX_S => Ok(()),
+        _ => Err(Fault::bad_request("slow_mode_s", format!("is above {}", limits::SLOW_MODE_MAX_S))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> (Option<u64>, ErrorCode, String) {
+        let (id, fault) = parse_client(text).expect_err(text);
+        (id, fault.code, fault.field.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_message_is_read_and_unknown_fields_are_ignored() {
+        let (id, command) = parse_client(
+            r#"{"type":"chat.send","id":3,"room":"r","key":"k","text":"hi","mentions":["ben"],"later":{"x":1}}"#,
+        )
+        .expect("legal");
+        assert_eq!(id, 3);
+        match command {
+            Command::ChatSend(c) => assert_eq!((c.text.as_str(), c.mentions.len()), ("hi", 1)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        use ErrorCode::{BadRequest, Unsupported};
+        let cases = [
+            (r#"[]"#, None, BadRequest, "."),
+            (r#"{"id":1}"#, None, BadRequest, "type"),
+            (r#"{"type":"ping"}"#, None, BadRequest, "id"),
+            (r#"{"type":"ping","id":-1}"#, None, BadRequest, "id"),
+            (r#"{"type":"ping","id":9007199254740993}"#, None, BadRequest, "id"),
+            (r#"{"type":"ping","id":1e999}"#, None, BadRequest, "id"),
+            (r#"{"type":"ping","type":"ping","id":1}"#, None, BadRequest, "type"),
+            (r#"{"type":"no.such","id":1}"#, Some(1), Unsupported, ""),
+            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":7}"#, Some(1), BadRequest, "text"),
+            (r#"{"type":"chat.send","id":1,"room":"r r","key":"k","text":"x"}"#, Some(1), BadRequest, "room"),
+            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":" "}"#, Some(1), BadRequest, "text"),
+            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"\u0000"}"#, Some(1), BadRequest, "text"),
+            (r#"{"type":"chat.send","id":1,"room":"r","text":"x"}"#, Some(1), BadRequest, "key"),
+            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"\ud800"}"#, None, BadRequest, "text"),
+            (r#"{"type":"chat.read","id":1,"room":"r","seq":9007199254740992}"#, Some(1), BadRequest, "seq"),
+            (
+                r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"x","data":{"a":{"b":1,"b":2}}}"#,
+                Some(1),
+                BadRequest,
+                "data",
+            ),
+            (
+                r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"x","mentions":["a","b b"]}"#,
+                Some(1),
+                BadRequest,
+                "mentions[1]",
+            ),
+            (r#"{"type":"chat.history","id":1,"room":"r","before":1,"after":2}"#, Some(1), BadRequest, "before"),
+            (r#"{"type":"ping","id":1} {}"#, None, BadRequest, "."),
+        ];
+        for (text, id, code, field) in cases {
+            let got = fault(text);
+            assert_eq!(got.1, code, "{text}");
+            assert!(got.2.starts_with(field), "{text}: {}", got.2);
+            if id.is_some() {
+                assert_eq!(got.0, id, "{text}");
+            }
+        }
+        let deep = format!(r#"{{"type":"ping","id":1,"x":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(fault(&deep).1, BadRequest);
+    }
+}

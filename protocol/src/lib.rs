@@ -1,0 +1,41 @@
+//! What travels between Stoa and its clients.
+//!
+//! The one invariant: a value of these types is legal. Ids, keys, sequences and bounded JSON check themselves
+//! while they are read, so whatever got past [`parse_client`] needs no second look at its shape; only rights and
+//! rules remain to be decided.
+//!
+//! ```
+//! use stoa_protocol::{Command, parse_client};
+//!
+//! let (id, command) = parse_client(r#"{"type":"ping","id":7}"#).unwrap();
+//! assert_eq!(id, 7);
+//! assert!(matches!(command, Command::Ping(_)));
+//! ```
+//!
+//! The crate knows no IO and no clock. Times are milliseconds since the Unix epoch.
+
+mod client;
+mod data;
+mod error;
+mod event;
+mod ids;
+pub mod limits;
+mod model;
+mod server;
+
+pub use client::*;
+pub use data::Data;
+pub use error::{CloseCode, ErrorCode, Fault};
+pub use event::*;
+pub use ids::{DeviceId, Epoch, IdError, Key, Name, RoomId, Seq, SessionId, UserId};
+pub use model::*;
+pub use server::*;
+
+/// The WebSocket subprotocol that clients offer and the server selects.
+pub const SUBPROTOCOL: &str = "stoa.v1";
+
+/// The version that `welcome` tells. It grows when a client can notice.
+pub const VERSION: u32 = 1;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = u64;

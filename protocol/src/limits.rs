@@ -1,0 +1,58 @@
+//! The bounds of what travels. Each is named once, here, with its reason.
+
+/// Largest text frame after `hello`, bytes. A full message with its data and mentions fits twice.
+pub const FRAME_BYTES: usize = 64 * 1024;
+/// Largest frame before `hello`, bytes: a token is the largest thing a stranger may say.
+pub const HELLO_FRAME_BYTES: usize = 4 * 1024;
+/// Longest room id, characters, as the URL limits of host applications allow.
+pub const ROOM_ID_CHARS: usize = 128;
+/// Longest user id, bytes: OpenID Connect Core section 2 bounds `sub` to 255.
+pub const USER_ID_BYTES: usize = 255;
+/// Longest idempotency key, characters: a UUID and a prefix.
+pub const KEY_CHARS: usize = 64;
+/// Longest message, bytes of UTF-8: about eight printed pages.
+pub const TEXT_BYTES: usize = 16 * 1024;
+/// Longest title or display name, bytes.
+pub const TITLE_BYTES: usize = 256;
+/// Longest topic, bytes.
+pub const TOPIC_BYTES: usize = 2 * 1024;
+/// Longest status text of a user, bytes.
+pub const STATUS_BYTES: usize = 256;
+/// Longest URL of an avatar, bytes.
+pub const URL_BYTES: usize = 2 * 1024;
+/// Longest reaction, bytes: the longest emoji sequence of Unicode 16 has 35.
+pub const EMOJI_BYTES: usize = 64;
+/// Most users mentioned by one message; more is an announcement.
+pub const MENTIONS: usize = 50;
+/// Largest `data` of the host application, bytes of JSON.
+pub const DATA_BYTES: usize = 8 * 1024;
+/// Deepest nesting of `data`.
+pub const DATA_DEPTH: usize = 16;
+/// Longest search query, bytes.
+pub const QUERY_BYTES: usize = 256;
+/// Most rows of one page.
+pub const PAGE: u32 = 200;
+/// Rows of a page when the client names no number.
+pub const PAGE_DEFAULT: u32 = 50;
+/// Messages in a snapshot.
+pub const SNAPSHOT_MESSAGES: u32 = 50;
+/// Members that a snapshot lists; a larger room tells the count and is paged.
+pub const SNAPSHOT_MEMBERS: usize = 200;
+/// Users whose presence is told one by one; a larger room tells the count and is paged.
+pub const PRESENCE_EACH: usize = 200;
+/// Typing users that are named; further ones are a count.
+pub const TYPING_NAMES: usize = 5;
+/// Members in one bulk change.
+pub const BULK_MEMBERS: usize = 1000;
+/// Pins of one room.
+pub const PINS: usize = 50;
+/// Distinct reactions on one message.
+pub const REACTIONS: usize = 20;
+/// Users of a reaction that are named; further ones are a count.
+pub const REACTION_USERS: usize = 20;
+/// Profiles asked for at once.
+pub const PROFILES: usize = 100;
+/// Largest sequence: above it JavaScript numbers lose integers.
+pub const SEQ_MAX: u64 = (1 << 53) - 1;
+/// Longest slow mode, seconds: six hours.
+pub const SLOW_MODE_MAX_S: u32 = 6 * 3600;
