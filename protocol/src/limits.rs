@@ -56,3 +56,5 @@ pub const PROFILES: usize = 100;
 pub const SEQ_MAX: u64 = (1 << 53) - 1;
 /// Longest slow mode, seconds: six hours.
 pub const SLOW_MODE_MAX_S: u32 = 6 * 3600;
+/// Deepest nesting of a frame: that of `data`, and what surrounds it.
+pub const FRAME_DEPTH: usize = 32;
