@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The `stoa` command.
+
+fn main() -> std::process::ExitCode {
+    stoa::cli::main()
+}

@@ -58,3 +58,5 @@ pub const SEQ_MAX: u64 = (1 << 53) - 1;
 pub const SLOW_MODE_MAX_S: u32 = 6 * 3600;
 /// Deepest nesting of a frame: that of `data`, and what surrounds it.
 pub const FRAME_DEPTH: usize = 32;
+/// Most logged members of one room: its member table is kept in memory, some 200 bytes a row.
+pub const MEMBERS: usize = 10_000;

@@ -1,0 +1,46 @@
+//! Who somebody is and what their token lets them do: the outcome of [`crate::auth`], the only identity that the hub
+//! believes.
+
+use std::collections::BTreeMap;
+use stoa_protocol::{Millis, Profile, RoomId, UserId};
+use stoa_rooms::Grant;
+
+/// A verified token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// The subject, with its realm in front outside the default realm.
+    pub user: UserId,
+    /// How they are shown, as the token says; `None` leaves what is known.
+    pub profile: Option<Profile>,
+    /// What the token lets them do.
+    pub grants: Grants,
+    /// When the token was issued; revocations compare it. Tokens without `iat` count as issued at 0.
+    pub issued_at: Millis,
+    /// When it expires.
+    pub expires_at: Millis,
+}
+
+/// What a token lets its user do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Grants {
+    /// Rooms that it opens. When there are any, it opens these alone, whatever else the user is a member of.
+    pub rooms: Option<BTreeMap<RoomId, Grant>>,
+    /// Whether its user may create rooms.
+    pub create: bool,
+    /// With whom its user may open direct rooms.
+    pub direct: Direct,
+    /// The host application itself: everything, in every room, for everybody.
+    pub service: bool,
+}
+
+/// With whom somebody may open direct rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Direct {
+    /// With nobody.
+    #[default]
+    Nobody,
+    /// With these.
+    Some(Vec<UserId>),
+    /// With anybody.
+    Anybody,
+}
