@@ -1,1 +1,14 @@
-//! The integration tests.
+//! The integration tests: real sockets, real processes, real databases.
+
+mod arrows;
+mod auth;
+mod cli;
+mod frames;
+mod handshake;
+mod harness;
+mod hostile;
+mod http;
+mod journey;
+mod kill;
+mod resume;
+mod store;
