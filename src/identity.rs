@@ -29,6 +29,8 @@ pub struct Grants {
     pub create: bool,
     /// With whom its user may open direct rooms.
     pub direct: Direct,
+    /// Whether its user may join any room but direct ones by its id, as a member (the claim `join`).
+    pub join: bool,
     /// The host application itself: everything, in every room, for everybody.
     pub service: bool,
 }

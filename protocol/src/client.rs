@@ -569,7 +569,7 @@ records! {
     }
     /// The user's own state on this device.
     PresenceSet {
-        /// `online`, `away` or `busy`.
+        /// How present the user is; `offline` hides this device at once, without a grace.
         state: PresenceState,
         /// Their own words; absent leaves them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -650,12 +650,7 @@ impl Command {
                     false => within("query", &c.query, limits::QUERY_BYTES),
                 }
             }
-            Self::PresenceSet(c) => match c.state {
-                PresenceState::Offline => Err(Fault::bad_request("state", "cannot be set")),
-                PresenceState::Online | PresenceState::Away | PresenceState::Busy => {
-                    optional("text", c.text.as_deref(), limits::STATUS_BYTES)
-                }
-            },
+            Self::PresenceSet(c) => optional("text", c.text.as_deref(), limits::STATUS_BYTES),
             Self::ProfileList(c) => at_most("users", c.users.len(), limits::PROFILES),
             Self::AppSend(c) => match (&c.room, &c.user) {
                 (Some(_), None) | (None, Some(_)) => Ok(()),

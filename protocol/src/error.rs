@@ -150,8 +150,8 @@ pub enum CloseCode {
     Revoked = 4502,
     /// No `hello` came in time.
     HelloTimeout = 4503,
-    /// Too many illegal frames.
-    BadRequest = 4504,
+    /// Too many illegal frames: the policy violation of RFC 6455, section 7.4.1.
+    BadRequest = 1008,
     /// Another connection took this session over.
     Replaced = 4505,
     /// The user has too many connections.
@@ -166,7 +166,7 @@ impl CloseCode {
 
     /// Whether the client may reconnect by itself.
     pub fn is_reconnect(self) -> bool {
-        self.code() < 4500
+        (4000..4500).contains(&self.code())
     }
 
     /// The reason on the wire.

@@ -199,6 +199,19 @@ pub struct RoomCreated {
 }
 
 impl RoomCreated {
+    /// A room without a title and with nothing switched on.
+    pub fn new(kind: RoomKind) -> Self {
+        Self {
+            kind,
+            title: String::new(),
+            topic: String::new(),
+            history: HistoryVisibility::All,
+            slow_mode_s: 0,
+            retention_days: None,
+            data: None,
+        }
+    }
+
     /// The record of a room that begins so.
     pub fn into_info(self, room: RoomId, created_at: Millis) -> RoomInfo {
         RoomInfo {

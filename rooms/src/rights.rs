@@ -1,7 +1,7 @@
 //! Roles, capabilities and grants.
 
 use serde::{Deserialize, Serialize};
-use stoa_protocol::{Capability, Millis, Role};
+use stoa_protocol::{AccessView, Capability, Millis, Role, Seq, UserId};
 
 /// A set of capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,4 +97,82 @@ impl Grant {
             None => Capabilities::of(self.role),
         }
     }
+}
+
+/// Somebody who wants something of a room, as their token has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Who.
+    pub user: UserId,
+    /// What the token says about this room.
+    pub grant: Option<Grant>,
+    /// The token names rooms and opens those alone: without a grant there is no access.
+    pub confined: bool,
+    /// The host application itself.
+    pub service: bool,
+}
+
+impl Actor {
+    /// The host application, acting as `user`.
+    pub fn service(user: UserId) -> Self {
+        Self { user, grant: None, confined: false, service: true }
+    }
+
+    /// Somebody whose token says nothing about the room.
+    pub fn plain(user: UserId) -> Self {
+        Self { user, grant: None, confined: false, service: false }
+    }
+
+    /// Somebody with a grant for the room.
+    pub fn granted(user: UserId, grant: Grant) -> Self {
+        Self { user, grant: Some(grant), confined: true, service: false }
+    }
+}
+
+/// What somebody may do in a room now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Their role.
+    pub role: Role,
+    /// What it allows.
+    pub capabilities: Capabilities,
+    /// Whether a logged membership is behind it.
+    pub member: bool,
+    /// Events up to here are not for them.
+    pub visible_after: Seq,
+    /// When the grant's window ends; then access is to be looked at again.
+    pub until: Option<Millis>,
+    /// Until when they may not send.
+    pub muted_until: Option<Millis>,
+}
+
+impl Access {
+    /// Whether they have a capability.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities.has(capability)
+    }
+
+    /// As it travels.
+    pub fn view(&self) -> AccessView {
+        AccessView {
+            role: self.role,
+            capabilities: self.capabilities.to_vec(),
+            member: self.member,
+            muted_until: self.muted_until,
+            until: self.until,
+        }
+    }
+}
+
+/// Why somebody has no access. Told to nobody but the log: outside it is `not_found` in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// A ban is in force.
+    Banned,
+    /// The token names rooms, and not this one.
+    Confined,
+    /// The grant's window is not open.
+    Window,
+    /// Neither member nor granted.
+    Stranger,
 }
