@@ -1,1 +1,63 @@
-//! gateway
+//! The edge: sockets, the HTTP server beneath them, the WebSocket upgrade, and one task for each connection.
+//!
+//! The invariant: nothing but a connection's [`Mailbox`] writes to its socket after the upgrade, and what a
+//! connection may cost in memory is bounded whatever its peer sends and however slowly it reads.
+
+mod frame;
+mod mailbox;
+
+pub use frame::Frame;
+pub use mailbox::{Full, Mailbox, SlotKey, TestSink};
+
+use async_trait::async_trait;
+use std::{net::IpAddr, sync::Arc};
+use stoa_protocol::{CloseCode, Millis, limits};
+
+/// What connections speak to: the hub.
+pub trait Handler: Send + Sync + 'static {
+    /// A new connection, upgraded but still a stranger. Called once for each; must not block.
+    fn accept(&self, peer: &Peer, mailbox: Arc<Mailbox>) -> Box<dyn Session>;
+}
+
+/// Who is at the other end, as far as the transport knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address, behind trusted proxies the one that they forward.
+    pub address: IpAddr,
+    /// Whether TLS protects the way, up to the first trusted proxy at least.
+    pub secure: bool,
+}
+
+/// One connection's conversation. Called by one task only, one call at a time; a call is never cancelled.
+///
+/// An `Err` closes the connection with that code, after everything that the mailbox holds.
+#[async_trait]
+pub trait Session: Send {
+    /// One whole text message. While it runs nothing is read: that is the back-pressure. What the mailbox holds is
+    /// written meanwhile.
+    async fn text(&mut self, text: &str) -> Result<(), CloseCode>;
+
+    /// One whole binary message (none are legal yet).
+    async fn binary(&mut self, bytes: &[u8]) -> Result<(), CloseCode>;
+
+    /// The mailbox fell below its low-water mark after a refused push, or [`Mailbox::wake`] was called.
+    async fn woken(&mut self) -> Result<(), CloseCode>;
+
+    /// Largest message that may be read now, bytes of payload: 4 KiB before `hello`, 64 KiB after.
+    fn frame_limit(&self) -> usize;
+
+    /// When [`Session::tick`] wants to be called, by the Clock: the deadline of `hello`, the token's expiry. Asked
+    /// again after every call.
+    fn deadline(&self) -> Option<Millis>;
+
+    /// The deadline has passed.
+    async fn tick(&mut self) -> Result<(), CloseCode>;
+
+    /// Whether the peer has proved who it is; from then on its address's share of strangers is free again.
+    fn is_authenticated(&self) -> bool {
+        self.frame_limit() > limits::HELLO_FRAME_BYTES
+    }
+
+    /// No further call will come; called exactly once. `clean` when the peer sent a close frame.
+    fn closed(&mut self, clean: bool);
+}

@@ -1,0 +1,104 @@
+//! Where a mailbox writes to.
+
+use super::{Frame, Mailbox};
+use parking_lot::Mutex;
+use std::{
+    io::{self, IoSlice},
+    sync::{Arc, Weak},
+};
+use tokio::{net::TcpStream, sync::Notify};
+
+/// What [`Mailbox::flush`] writes to.
+pub(super) enum Sink {
+    /// A plain socket: whoever flushes writes.
+    Socket(Arc<TcpStream>),
+    /// Any other transport: its task writes.
+    Task,
+    /// Collected for a test.
+    Test(Arc<Collected>),
+}
+
+/// The other end of [`Mailbox::for_test`]: a peer that reads whole frames, and can be told to read nothing.
+#[derive(Clone)]
+pub struct TestSink {
+    collected: Arc<Collected>,
+    mailbox: Weak<Mailbox>,
+}
+
+#[derive(Default)]
+pub(super) struct Collected {
+    read: Mutex<Reading>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Reading {
+    /// Bytes of frames, as a socket would carry them.
+    bytes: Vec<u8>,
+    blocked: bool,
+    close_code: Option<u16>,
+}
+
+impl Collected {
+    pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut reading = self.read.lock();
+        if reading.blocked {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        for slice in slices {
+            reading.bytes.extend_from_slice(slice);
+        }
+        self.changed.notify_one();
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+}
+
+impl TestSink {
+    pub(super) fn new(collected: Arc<Collected>, mailbox: Weak<Mailbox>) -> Self {
+        Self { collected, mailbox }
+    }
+
+    /// Takes the text frames that were flushed since the last call, oldest first.
+    pub fn take(&self) -> Vec<String> {
+        let mut reading = self.collected.read.lock();
+        let mut bytes = bytes::Bytes::from(std::mem::take(&mut reading.bytes));
+        let mut texts = Vec::new();
+        while let Some(frame) = Frame::split_from(&mut bytes) {
+            if let Some(code) = frame.close_code() {
+                reading.close_code = Some(code);
+            }
+            if frame.is_text() {
+                texts.push(String::from_utf8(frame.payload().to_vec()).expect("text frames are UTF-8"));
+            }
+        }
+        texts
+    }
+
+    /// The code of the close frame among what [`TestSink::take`] has gone through.
+    pub fn close_code(&self) -> Option<u16> {
+        self.collected.read.lock().close_code
+    }
+
+    /// From now on the peer reads nothing: frames stay in the mailbox.
+    pub fn block(&self) {
+        self.collected.read.lock().blocked = true;
+    }
+
+    /// The peer reads again, at once all that waits.
+    pub fn unblock(&self) {
+        self.collected.read.lock().blocked = false;
+        if let Some(mailbox) = self.mailbox.upgrade() {
+            mailbox.write_rest(&self.collected);
+        }
+    }
+
+    /// Whether the connection's task would call `Session::woken` now; true once for each time.
+    pub fn take_woken(&self) -> bool {
+        self.mailbox.upgrade().is_some_and(|mailbox| mailbox.take_woken())
+    }
+
+    /// Completes when something was flushed since the last call.
+    pub async fn changed(&self) {
+        self.collected.changed.notified().await;
+    }
+}
