@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Installs the tools that are named, or says what to install: set-up.sh rust node postgres chromium strace
+# Only a root user on a Debian-like system gets packages installed; everybody else gets the command to run.
+. "$(dirname "$0")/common.sh"
+
+packages=()
+
+wants_rust() {
+    has cargo && return
+    die "Rust is missing. Install it from https://rustup.rs (rust-version in Cargo.toml says from which version on)."
+}
+
+# Vite and the tests of the page need this version.
+node_least=20
+
+wants_node() {
+    if has node && has npm; then
+        local version
+        version=$(node --version)
+        version=${version#v}
+        [ "${version%%.*}" -ge "$node_least" ] && return
+        die "Node.js is $version, and $node_least or newer is needed: https://nodejs.org/en/download"
+    fi
+    packages+=(nodejs npm)
+}
+
+wants_postgres() {
+    postgres_bin >/dev/null || packages+=(postgresql)
+}
+
+wants_chromium() {
+    chromium_bin >/dev/null || packages+=(chromium)
+}
+
+wants_strace() {
+    has strace || packages+=(strace)
+}
+
+. "$root/scripts/find.sh"
+for tool in "$@"; do
+    "wants_$tool"
+done
+[ ${#packages[@]} -eq 0 ] && exit 0
+
+install="apt-get install -y --no-install-recommends ${packages[*]}"
+if ! has apt-get; then
+    die "missing: ${packages[*]} (these are Debian's names; install what your system calls them)"
+elif [ "$(id -u)" -ne 0 ]; then
+    die "missing: ${packages[*]}. Run: sudo $install"
+fi
+say "installing ${packages[*]}"
+apt-get update -qq
+# RUNLEVEL=1 keeps Debian from starting the services that it installs; the tests start their own.
+DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $install
+# What Debian has may be older than what is needed.
+for tool in "$@"; do
+    if [ "$tool" = node ]; then
+        packages=()
+        wants_node
+    fi
+done

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Runs a command beside a database of its own, and stops everything again, also on failure and interrupt:
+#
+#     scripts/with-services.sh cargo test --test it kill::
+#
+# The command finds the database in STOA_TEST_POSTGRES, the URL of a superuser's connection; tests make their own
+# databases with it. One that is set already is used as it is.
+. "$(dirname "$0")/common.sh"
+. "$root/scripts/find.sh"
+
+[ $# -gt 0 ] || die "usage: scripts/with-services.sh COMMAND [ARGUMENT...]"
+
+folder=""
+services=()
+child=""
+
+# A port below the range that the system hands out by itself. Somebody may take it before the service does; then the
+# service fails to start and the next port is tried.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    printf '%s\n' "$port"
+}
+
+# What a service is started through: not as root (Postgres refuses to), and never outliving this script, however it
+# ends.
+as_service=(env)
+
+start_postgres() {
+    if [ -n "${STOA_TEST_POSTGRES:-}" ]; then
+        say "Postgres: using STOA_TEST_POSTGRES as it is set"
+        return
+    fi
+    local bin port attempt
+    bin=$(postgres_bin) || die "Postgres is missing; scripts/set-up.sh postgres tells how to get it"
+    "${as_service[@]}" "$bin/initdb" -D "$folder/postgres" -U stoa --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync \
+        >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log" >&2; die "initdb failed"; }
+    for attempt in 1 2 3 4 5; do
+        port=$(free_port)
+        # fsync stays on: what the tests ask is whether acknowledged means on disk. Each server under test has a pool.
+        "${as_service[@]}" "$bin/postgres" -D "$folder/postgres" -p "$port" -k "$folder" -c listen_addresses=127.0.0.1 \
+            -c max_connections=400 -c shared_buffers=128MB >"$folder/postgres.log" 2>&1 &
+        local pid=$!
+        while kill -0 "$pid" 2>/dev/null; do
+            if "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U stoa -d postgres; then
+                services+=("$pid")
+                export STOA_TEST_POSTGRES="postgres://stoa@127.0.0.1:$port/postgres"
+                say "Postgres: $("$bin/postgres" --version | cut -d' ' -f3) on port $port"
+                return
+            fi
+            sleep 0.1
+        done
+    done
+    cat "$folder/postgres.log" >&2
+    die "Postgres did not start in $attempt attempts"
+}
+
+stop_all() {
+    trap - EXIT INT TERM HUP
+    if [ -n "$child" ] && kill -0 -- "-$child" 2>/dev/null; then
+        kill -TERM -- "-$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    fi
+    local pid
+    for pid in "${services[@]}"; do
+        # To Postgres it means: break connections off and write everything out.
+        kill -INT "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    [ -z "$folder" ] || rm -rf "$folder"
+}
+trap stop_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/stoa-services-XXXXXX")
+if [ "$(id -u)" -eq 0 ]; then
+    user=$(getent passwd postgres >/dev/null && echo postgres || echo nobody)
+    group=$(id -gn "$user")
+    chown "$user:$group" "$folder"
+    as_service=(setpriv --reuid "$user" --regid "$group" --clear-groups --pdeathsig TERM)
+elif has setpriv; then
+    as_service=(setpriv --pdeathsig TERM)
+fi
+start_postgres
+
+# In a process group of its own, so that an interrupt reaches everything that it started.
+set -m
+"$@" &
+child=$!
+set +m
+status=0
+wait "$child" || status=$?
+child=""
+exit "$status"
