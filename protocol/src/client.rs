@@ -2,10 +2,9 @@
 
 use crate::{
     Capability, Cursor, Data, DeviceId, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name, PresenceState, Role,
-    RoomId, RoomKind, Seq, SessionId, UserId, limits,
+    RoomId, RoomKind, Seq, SessionId, UserId,
 };
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 macro_rules! commands {
     ($( $(#[$doc:meta])* $tag:literal => $name:ident ),* $(,)?) => {
@@ -34,9 +33,10 @@ macro_rules! commands {
                 match self { $( Self::$name(_) => $tag, )* }
             }
 
-            fn parse(name: &str, text: &str) -> Result<Self, Fault> {
+            /// Reads the command that `name` names from the whole frame.
+            pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Fault> {
                 match name {
-                    $( $tag => read::<$name>(text).map(Self::$name), )*
+                    $( $tag => crate::read::<$name>(text).map(Self::$name), )*
                     _ => Err(Fault::new(ErrorCode::Unsupported, "the server does not know this command")),
                 }
             }
@@ -105,73 +105,6 @@ commands! {
     "profile.list" => ProfileList,
     /// Sends an event of the host application.
     "app.send" => AppSend,
-}
-
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    id: Seq,
-}
-
-/// Reads one text frame. The id is that of the frame where it could be read, else `None`.
-///
-/// # Errors
-/// `bad_request` with the field that is to blame; `unsupported` for a command that this version does not know.
-pub fn parse_client(text: &str) -> Result<(u64, Command), (Option<u64>, Fault)> {
-    if nesting(text) > limits::FRAME_DEPTH {
-        return Err((None, Fault::bad_request(".", format!("is nested deeper than {} levels", limits::FRAME_DEPTH))));
-    }
-    let head: Head<'_> = read(text).map_err(|fault| (None, fault))?;
-    let id = head.id.value();
-    let command = Command::parse(&head.kind, text).map_err(|fault| (Some(id), fault))?;
-    command.check().map_err(|fault| (Some(id), fault))?;
-    Ok((id, command))
-}
-
-/// How deep brackets nest outside strings. serde passes over unknown fields however deep they are, and what is
-/// ignored here may be read by a later version, so depth is refused for the whole frame.
-fn nesting(text: &str) -> usize {
-    let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0usize, false, false);
-    for byte in text.bytes() {
-        match (quoted, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => quoted = !quoted,
-            (false, b'[' | b'{') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            (_, _) => {}
-        }
-    }
-    deepest
-}
-
-/// Reads JSON and names the field that is wrong.
-///
-/// # Errors
-/// `bad_request`.
-pub fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Fault> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        // Positions in the frame help nobody who builds frames with a library.
-        let inner = error.into_inner();
-        let message = inner.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        // serde names a missing or doubled field in its sentence and its parent in the path.
-        let named = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("duplicate field `"));
-        let field = match named.and_then(|rest| rest.split('`').next()) {
-            Some(name) if path == "." => name.to_owned(),
-            Some(name) => format!("{path}.{name}"),
-            None => path,
-        };
-        Fault::bad_request(&field, message)
-    })?;
-    json.end().map_err(|_| Fault::bad_request(".", "more than one JSON value"))?;
-    Ok(value)
 }
 
 /// The token and, after a lost connection, the session that goes on.
@@ -612,217 +545,4 @@ records! {
 
 fn member_role() -> Role {
     Role::Member
-}
-
-impl Command {
-    /// What types alone cannot say: lengths, exclusive fields.
-    fn check(&self) -> Result<(), Fault> {
-        match self {
-            Self::Hello(c) => {
-                within("token", &c.token, limits::HELLO_FRAME_BYTES)?;
-                optional("client", c.client.as_deref(), limits::TITLE_BYTES)
-            }
-            Self::TokenRefresh(c) => within("token", &c.token, limits::HELLO_FRAME_BYTES),
-            Self::RoomCreate(c) => c.check(),
-            Self::RoomUpdate(c) => {
-                optional("title", c.title.as_deref(), limits::TITLE_BYTES)?;
-                optional("topic", c.topic.as_deref(), limits::TOPIC_BYTES)?;
-                slow_mode(c.slow_mode_s.unwrap_or(0))
-            }
-            Self::RoomList(c) => page(c.limit),
-            Self::MemberList(c) => page(c.limit),
-            Self::PresenceList(c) => page(c.limit),
-            Self::MemberBan(c) => within("reason", &c.reason, limits::TITLE_BYTES),
-            Self::ChatSend(c) => {
-                words(&c.text, c.data.is_some())?;
-                mentions(&c.mentions)
-            }
-            Self::ChatEdit(c) => {
-                words(&c.text, c.data.is_some())?;
-                mentions(&c.mentions)
-            }
-            Self::ChatReact(c) => c.check(),
-            Self::ChatHistory(c) => c.check(),
-            Self::ChatSearch(c) => {
-                page(c.limit)?;
-                match c.query.trim().is_empty() {
-                    true => Err(Fault::bad_request("query", "is empty")),
-                    false => within("query", &c.query, limits::QUERY_BYTES),
-                }
-            }
-            Self::PresenceSet(c) => optional("text", c.text.as_deref(), limits::STATUS_BYTES),
-            Self::ProfileList(c) => at_most("users", c.users.len(), limits::PROFILES),
-            Self::AppSend(c) => match (&c.room, &c.user) {
-                (Some(_), None) | (None, Some(_)) => Ok(()),
-                (Some(_), Some(_)) | (None, None) => Err(Fault::bad_request("room", "exactly one of room and user")),
-            },
-            Self::Ping(_)
-            | Self::RoomDirect(_)
-            | Self::RoomOpen(_)
-            | Self::RoomClose(_)
-            | Self::RoomArchive(_)
-            | Self::RoomLeave(_)
-            | Self::MemberAdd(_)
-            | Self::MemberUpdate(_)
-            | Self::MemberRemove(_)
-            | Self::MemberUnban(_)
-            | Self::ChatDelete(_)
-            | Self::ChatPin(_)
-            | Self::ChatRead(_)
-            | Self::Typing(_) => Ok(()),
-        }
-    }
-}
-
-impl RoomCreate {
-    /// What types alone cannot say; the HTTP API asks the same.
-    ///
-    /// # Errors
-    /// `bad_request` with the field.
-    pub fn check(&self) -> Result<(), Fault> {
-        if self.kind == RoomKind::Direct {
-            return Err(Fault::bad_request("kind", "direct rooms come from room.direct"));
-        }
-        within("title", &self.title, limits::TITLE_BYTES)?;
-        within("topic", &self.topic, limits::TOPIC_BYTES)?;
-        slow_mode(self.slow_mode_s)?;
-        at_most("members", self.members.len(), limits::BULK_MEMBERS)
-    }
-}
-
-impl ChatReact {
-    fn check(&self) -> Result<(), Fault> {
-        within("emoji", &self.emoji, limits::EMOJI_BYTES)?;
-        match self.emoji.is_empty() || self.emoji.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            true => Err(Fault::bad_request("emoji", "is not an emoji")),
-            false => Ok(()),
-        }
-    }
-}
-
-impl ChatHistory {
-    fn check(&self) -> Result<(), Fault> {
-        page(self.limit)?;
-        let places = [self.before, self.after, self.around];
-        match places.iter().flatten().count() {
-            0 | 1 => Ok(()),
-            _ => Err(Fault::bad_request("before", "at most one of before, after and around")),
-        }
-    }
-}
-
-/// A message needs words or data.
-///
-/// # Errors
-/// `bad_request` with the field.
-pub fn words(text: &str, has_data: bool) -> Result<(), Fault> {
-    if text.trim().is_empty() && !has_data {
-        return Err(Fault::bad_request("text", "is empty"));
-    }
-    within("text", text, limits::TEXT_BYTES)
-}
-
-fn within(field: &str, text: &str, most: usize) -> Result<(), Fault> {
-    match () {
-        () if text.len() > most => Err(Fault::bad_request(field, format!("is longer than {most} bytes"))),
-        // Postgres has no NUL in text (its manual, section 8.3), and no person types one.
-        () if text.contains('\0') => Err(Fault::bad_request(field, "has a NUL character")),
-        () => Ok(()),
-    }
-}
-
-fn optional(field: &str, text: Option<&str>, most: usize) -> Result<(), Fault> {
-    text.map_or(Ok(()), |text| within(field, text, most))
-}
-
-fn at_most(field: &str, count: usize, most: usize) -> Result<(), Fault> {
-    if count > most { Err(Fault::bad_request(field, format!("has more than {most} entries"))) } else { Ok(()) }
-}
-
-fn mentions(users: &[UserId]) -> Result<(), Fault> {
-    at_most("mentions", users.len(), limits::MENTIONS)
-}
-
-fn page(limit: Option<u32>) -> Result<(), Fault> {
-    match limit {
-        None => Ok(()),
-        Some(1..=limits::PAGE) => Ok(()),
-        Some(_) => Err(Fault::bad_request("limit", format!("is not between 1 and {}", limits::PAGE))),
-    }
-}
-
-fn slow_mode(seconds: u32) -> Result<(), Fault> {
-    match seconds {
-        0..=limits::SLOW_MODE_MAX_S => Ok(()),
-        _ => Err(Fault::bad_request("slow_mode_s", format!("is above {}", limits::SLOW_MODE_MAX_S))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(text: &str) -> (Option<u64>, ErrorCode, String) {
-        let (id, fault) = parse_client(text).expect_err(text);
-        (id, fault.code, fault.field.unwrap_or_default())
-    }
-
-    #[test]
-    fn a_message_is_read_and_unknown_fields_are_ignored() {
-        let (id, command) = parse_client(
-            r#"{"type":"chat.send","id":3,"room":"r","key":"k","text":"hi","mentions":["ben"],"later":{"x":1}}"#,
-        )
-        .expect("legal");
-        assert_eq!(id, 3);
-        match command {
-            Command::ChatSend(c) => assert_eq!((c.text.as_str(), c.mentions.len()), ("hi", 1)),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_wrong_field_is_named() {
-        use ErrorCode::{BadRequest, Unsupported};
-        let cases = [
-            (r#"[]"#, None, BadRequest, "."),
-            (r#"{"id":1}"#, None, BadRequest, "type"),
-            (r#"{"type":"ping"}"#, None, BadRequest, "id"),
-            (r#"{"type":"ping","id":-1}"#, None, BadRequest, "id"),
-            (r#"{"type":"ping","id":9007199254740993}"#, None, BadRequest, "id"),
-            (r#"{"type":"ping","id":1e999}"#, None, BadRequest, "id"),
-            (r#"{"type":"ping","type":"ping","id":1}"#, None, BadRequest, "type"),
-            (r#"{"type":"no.such","id":1}"#, Some(1), Unsupported, ""),
-            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":7}"#, Some(1), BadRequest, "text"),
-            (r#"{"type":"chat.send","id":1,"room":"r r","key":"k","text":"x"}"#, Some(1), BadRequest, "room"),
-            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":" "}"#, Some(1), BadRequest, "text"),
-            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"\u0000"}"#, Some(1), BadRequest, "text"),
-            (r#"{"type":"chat.send","id":1,"room":"r","text":"x"}"#, Some(1), BadRequest, "key"),
-            (r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"\ud800"}"#, None, BadRequest, "text"),
-            (r#"{"type":"chat.read","id":1,"room":"r","seq":9007199254740992}"#, Some(1), BadRequest, "seq"),
-            (
-                r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"x","data":{"a":{"b":1,"b":2}}}"#,
-                Some(1),
-                BadRequest,
-                "data",
-            ),
-            (
-                r#"{"type":"chat.send","id":1,"room":"r","key":"k","text":"x","mentions":["a","b b"]}"#,
-                Some(1),
-                BadRequest,
-                "mentions[1]",
-            ),
-            (r#"{"type":"chat.history","id":1,"room":"r","before":1,"after":2}"#, Some(1), BadRequest, "before"),
-            (r#"{"type":"ping","id":1} {}"#, None, BadRequest, "."),
-        ];
-        for (text, id, code, field) in cases {
-            let got = fault(text);
-            assert_eq!(got.1, code, "{text}");
-            assert!(got.2.starts_with(field), "{text}: {}", got.2);
-            if id.is_some() {
-                assert_eq!(got.0, id, "{text}");
-            }
-        }
-        let deep = format!(r#"{{"type":"ping","id":1,"x":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
-        assert!(parse_client(&deep).is_err());
-    }
 }

@@ -14,6 +14,7 @@
 //!
 //! The crate knows no IO and no clock. Times are milliseconds since the Unix epoch.
 
+mod check;
 mod client;
 mod data;
 mod error;
@@ -21,14 +22,17 @@ mod event;
 mod ids;
 pub mod limits;
 mod model;
+mod parse;
 mod server;
 
+pub use check::words;
 pub use client::*;
 pub use data::Data;
 pub use error::{CloseCode, ErrorCode, Fault};
 pub use event::*;
 pub use ids::{DeviceId, Epoch, IdError, Key, Name, RoomId, Seq, SessionId, UserId};
 pub use model::*;
+pub use parse::{parse_client, read};
 pub use server::*;
 
 /// The WebSocket subprotocol that clients offer and the server selects.
