@@ -84,6 +84,8 @@ pub struct Rights {
     pub create: bool,
     /// Whether users may open direct rooms with anybody.
     pub direct: bool,
+    /// Whether users may join any room but direct ones by its id.
+    pub join: bool,
 }
 
 /// Where the secret of `--dev` comes from.
@@ -212,7 +214,8 @@ impl Rights {
             "nobody" => Ok(DirectDefault(false)),
             other => Err(format!("`{other}` is neither nobody nor anybody")),
         })?;
-        Ok(Self { create, direct: direct.0 })
+        let join = r.switch("rights.join", dev)?;
+        Ok(Self { create, direct: direct.0, join })
     }
 }
 

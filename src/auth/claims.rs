@@ -164,6 +164,7 @@ fn grants(claims: &Value, map: &ClaimMap, rights: Rights) -> Result<Grants, Refu
 
     let service = flag(own, "service", at)?.unwrap_or(false) || in_any(&map.service_groups);
     let create = flag(own, "create", at)?.unwrap_or(rights.create || in_any(&map.create_groups));
+    let join = flag(own, "join", at)?.unwrap_or(rights.join);
     let direct = match own.get("direct").filter(|value| !value.is_null()) {
         Some(value) => direct(value).ok_or_else(|| Refusal::claim(at("direct"), "is neither a boolean nor users"))?,
         None if rights.direct || in_any(&map.direct_groups) => Direct::Anybody,
@@ -175,7 +176,8 @@ fn grants(claims: &Value, map: &ClaimMap, rights: Rights) -> Result<Grants, Refu
         None => own.get("rooms").filter(|value| !value.is_null()).map(|value| (at("rooms"), value)),
     };
     let rooms = found.map(|(place, value)| rooms(value, usual, &place)).transpose()?;
-    Ok(Grants { rooms, create: create || service, direct: if service { Direct::Anybody } else { direct }, service })
+    let direct = if service { Direct::Anybody } else { direct };
+    Ok(Grants { rooms, create: create || service, direct, join: join || service, service })
 }
 
 fn flag(own: &Map<String, Value>, name: &str, at: impl Fn(&str) -> String) -> Result<Option<bool>, Refusal> {

@@ -29,6 +29,8 @@ pub struct Ticket {
     pub create: Option<bool>,
     /// Whether its user may open direct rooms with anybody; `None` leaves it to the configuration.
     pub direct: Option<bool>,
+    /// Whether its user may join rooms by their id; `None` leaves it to the configuration.
+    pub join: Option<bool>,
     /// Whether it is the host application's.
     pub service: bool,
     /// Seconds until it expires.
@@ -44,6 +46,7 @@ impl Ticket {
             rooms: None,
             create: None,
             direct: None,
+            join: None,
             service: false,
             expires_in_s: EXPIRES_S,
         }
@@ -126,7 +129,7 @@ impl Minter {
                 None => drop(grants.insert("rooms".into(), Value::Object(by_room))),
             }
         }
-        for (name, value) in [("create", ticket.create), ("direct", ticket.direct)] {
+        for (name, value) in [("create", ticket.create), ("direct", ticket.direct), ("join", ticket.join)] {
             if let Some(value) = value {
                 grants.insert(name.into(), value.into());
             }

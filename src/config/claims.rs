@@ -74,7 +74,7 @@ pub struct ClaimMap {
     pub name: Vec<Pointer>,
     /// The URL of a picture; the first that is there counts.
     pub avatar: Vec<Pointer>,
-    /// The object with `rooms`, `create`, `direct` and `service`.
+    /// The object with `rooms`, `create`, `direct`, `join` and `service`.
     pub grants: Pointer,
     /// The rooms, when they are not in that object: an object by room, or an array of room ids.
     pub rooms: Option<Pointer>,
