@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use stoa_protocol::{Millis, Profile, RoomId, UserId};
-use stoa_rooms::Grant;
+use stoa_rooms::{Actor, Grant};
 
 /// A verified token.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,19 @@ pub struct Identity {
     pub issued_at: Millis,
     /// When it expires.
     pub expires_at: Millis,
+}
+
+impl Identity {
+    /// This user in a room.
+    pub fn actor(&self, room: &RoomId) -> Actor {
+        Actor {
+            user: self.user.clone(),
+            grant: self.grants.rooms.as_ref().and_then(|rooms| rooms.get(room)).cloned(),
+            confined: self.grants.rooms.is_some(),
+            join: self.grants.join,
+            service: self.grants.service,
+        }
+    }
 }
 
 /// What a token lets its user do.

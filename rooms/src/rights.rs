@@ -108,6 +108,8 @@ pub struct Actor {
     pub grant: Option<Grant>,
     /// The token names rooms and opens those alone: without a grant there is no access.
     pub confined: bool,
+    /// The token lets its user join any room but direct ones.
+    pub join: bool,
     /// The host application itself.
     pub service: bool,
 }
@@ -115,17 +117,17 @@ pub struct Actor {
 impl Actor {
     /// The host application, acting as `user`.
     pub fn service(user: UserId) -> Self {
-        Self { user, grant: None, confined: false, service: true }
+        Self { user, grant: None, confined: false, join: false, service: true }
     }
 
     /// Somebody whose token says nothing about the room.
     pub fn plain(user: UserId) -> Self {
-        Self { user, grant: None, confined: false, service: false }
+        Self { user, grant: None, confined: false, join: false, service: false }
     }
 
     /// Somebody with a grant for the room.
     pub fn granted(user: UserId, grant: Grant) -> Self {
-        Self { user, grant: Some(grant), confined: true, service: false }
+        Self { user, grant: Some(grant), confined: true, join: false, service: false }
     }
 }
 

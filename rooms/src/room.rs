@@ -122,6 +122,9 @@ impl Room {
         match (self.members.get(&actor.user), open) {
             (Some(member), _) => Ok(self.member_access(member, until, now)),
             (None, Some(grant)) => Ok(self.grant_access(grant.role, grant.capabilities(), until)),
+            (None, None) if actor.join && self.info.kind != RoomKind::Direct => {
+                Ok(self.grant_access(Role::Member, Capabilities::of(Role::Member), None))
+            }
             (None, None) => Err(Denied::Stranger),
         }
     }

@@ -1,0 +1,457 @@
+//! One room in memory: the pure state, the ring of its newest frames, and who is attached.
+//!
+//! The one invariant: an attachment that is `Live` has been pushed every event up to the head, in order, because
+//! events are applied and pushed under this room's lock and nowhere else.
+
+use super::{
+    conn::Conn,
+    encode::{self, Encoded},
+    flush::FlushState,
+};
+use crate::{
+    gateway::mailbox::{Frame, Full, Mailbox},
+    storage::StoredEvent,
+};
+use parking_lot::Mutex;
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use stoa_protocol::{Control, Fault, Millis, RoomEventBody, RoomId, RoomKind, Seq, UserId, limits};
+use stoa_rooms::{Access, Room, Typing};
+
+/// Most events in a room's ring, and most bytes: what a reconnecting client missed is nearly always among them, and
+/// a thousand loaded rooms stay within 128 MiB.
+pub const RING_EVENTS: usize = 256;
+const RING_BYTES: usize = 128 * 1024;
+
+/// A room that is loaded.
+pub struct RoomCell {
+    /// Its name.
+    pub id: RoomId,
+    /// What the lock protects is short work on memory; nothing waits under it.
+    live: Mutex<Live>,
+    /// Held while the ring or the state is read from the store, so that many waiting clients cost one read.
+    pub loader: tokio::sync::Mutex<()>,
+    /// Whether and when its mailboxes are written.
+    pub flush: FlushState,
+    /// Whether the room waits for the next tick.
+    ticking: AtomicBool,
+}
+
+/// The state under the lock.
+pub struct Live {
+    /// The fold of the log.
+    pub room: Room,
+    ring: VecDeque<RingEvent>,
+    ring_bytes: usize,
+    attached: Vec<Attachment>,
+    /// The mailboxes of `attached`, copied for flush passes; `None` when it must be copied anew.
+    mailboxes: Option<Arc<[Arc<Mailbox>]>>,
+    /// How many attachments each user has.
+    users: HashMap<UserId, u32>,
+    /// Who types.
+    pub typing: Typing,
+    /// Users whose presence has changed since the last tick.
+    pub presence_dirty: BTreeSet<UserId>,
+    /// The count of people that was told last, and whether it is still to be told exactly.
+    pub told_online: u32,
+    /// Whether the room list of its members is to be told.
+    pub list_dirty: bool,
+    /// Since when nobody is attached.
+    pub idle_since: Option<Millis>,
+    /// The room was taken out of the registry: whoever still holds the cell asks the registry again.
+    pub retired: bool,
+}
+
+struct RingEvent {
+    seq: Seq,
+    frames: Encoded,
+}
+
+/// A connection in a room.
+pub struct Attachment {
+    /// The connection.
+    pub conn: Arc<Conn>,
+    /// What its user may do, as of the last change.
+    pub access: Access,
+    state: Attached,
+    /// Passing frames were dropped: the presence is told whole when the mailbox has room again.
+    pub stale: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attached {
+    /// The snapshot is being put together; nothing is pushed before it.
+    Opening(Seq),
+    /// Events above this place wait to be fetched.
+    Behind(Seq),
+    /// Everything up to the head was pushed.
+    Live,
+}
+
+/// Where an attachment that is not live goes on.
+pub enum CatchUp {
+    /// It is live now.
+    Done,
+    /// The connection is not attached.
+    Gone,
+    /// The mailbox is full: again when it has drained.
+    Full,
+    /// The ring does not reach back to this place: events above it come from the store.
+    Store(Seq),
+}
+
+impl RoomCell {
+    /// A loaded room.
+    pub fn new(room: Room, now: Millis) -> Self {
+        let id = room.id().clone();
+        let live = Live {
+            room,
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            attached: Vec::new(),
+            mailboxes: None,
+            users: HashMap::new(),
+            typing: Typing::default(),
+            presence_dirty: BTreeSet::new(),
+            told_online: 0,
+            list_dirty: false,
+            idle_since: Some(now),
+            retired: false,
+        };
+        Self {
+            id,
+            live: Mutex::new(live),
+            loader: tokio::sync::Mutex::new(()),
+            flush: FlushState::default(),
+            ticking: AtomicBool::new(false),
+        }
+    }
+
+    /// The state. Hold it for memory work only.
+    pub fn lock(&self) -> parking_lot::MutexGuard<'_, Live> {
+        self.live.lock()
+    }
+
+    /// Marks the room for the next tick; tells whether it was not marked yet.
+    pub fn mark_ticking(&self) -> bool {
+        !self.ticking.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes the mark away.
+    pub fn clear_ticking(&self) {
+        self.ticking.store(false, Ordering::Release);
+    }
+}
+
+impl Live {
+    /// Takes a committed event: applies it, keeps it and pushes it to everybody who is live.
+    ///
+    /// # Panics
+    /// When the event is not the head's successor; see [`Room::apply`].
+    pub fn deliver(&mut self, event: &StoredEvent, now: Millis) {
+        match &event.body {
+            Some(body) => self.room.apply(event.seq, event.at, event.from.as_ref(), body),
+            None => self.room.pass(event.seq),
+        }
+        let frames = encode::room_event(self.room.id(), event);
+        for attachment in &mut self.attached {
+            attachment.push_event(event.seq, &frames);
+        }
+        self.keep(event.seq, frames);
+        if let Some(body) = &event.body {
+            self.follow(body, now);
+        }
+    }
+
+    /// What an event changes beside the fold.
+    fn follow(&mut self, body: &RoomEventBody, now: Millis) {
+        match body {
+            RoomEventBody::ChatDeleted { target } => self.forget(*target),
+            RoomEventBody::MemberJoined(joined) => self.reconsider(&joined.user, now),
+            RoomEventBody::MemberLeft { user, .. } => self.reconsider(user, now),
+            RoomEventBody::MemberUpdated(change) => self.reconsider(&change.user, now),
+            RoomEventBody::MemberBanned { user, .. } | RoomEventBody::MemberUnbanned { user } => {
+                self.reconsider(user, now);
+            }
+            RoomEventBody::RoomUpdated(change) if change.history.is_some() => self.reconsider_all(now),
+            RoomEventBody::RoomCreated(_)
+            | RoomEventBody::RoomUpdated(_)
+            | RoomEventBody::RoomArchived { .. }
+            | RoomEventBody::ChatSent(_)
+            | RoomEventBody::ChatEdited { .. }
+            | RoomEventBody::ChatReacted { .. }
+            | RoomEventBody::ChatPinned { .. }
+            | RoomEventBody::App { .. } => {}
+        }
+        self.list_dirty = true;
+    }
+
+    fn keep(&mut self, seq: Seq, frames: Encoded) {
+        self.ring_bytes += frames.len();
+        self.ring.push_back(RingEvent { seq, frames });
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.ring.len() > RING_EVENTS || self.ring_bytes > RING_BYTES {
+            let Some(oldest) = self.ring.pop_front() else { return };
+            self.ring_bytes -= oldest.frames.len();
+        }
+    }
+
+    /// The words of a deleted message leave the ring too, its edits' as well: what follows them is in the store.
+    pub fn forget(&mut self, target: Seq) {
+        let room = self.room.id().clone();
+        for kept in self.ring.iter_mut().filter(|kept| kept.seq == target || kept.frames.edits == Some(target)) {
+            self.ring_bytes -= kept.frames.len();
+            kept.frames = encode::erased(&room, kept.seq);
+            self.ring_bytes += kept.frames.len();
+        }
+    }
+
+    /// Puts events in front of the ring, when they end where it begins.
+    pub fn backfill(&mut self, events: &[StoredEvent]) {
+        for event in events.iter().rev() {
+            let first = self.ring.front().map_or(self.room.head().next(), |kept| kept.seq);
+            let frames = encode::room_event(self.room.id(), event);
+            let full = self.ring.len() >= RING_EVENTS || self.ring_bytes + frames.len() > RING_BYTES;
+            if full || event.seq.next() != first {
+                return;
+            }
+            self.ring_bytes += frames.len();
+            self.ring.push_front(RingEvent { seq: event.seq, frames });
+        }
+    }
+
+    /// The first place in the ring; the head's successor when it is empty.
+    pub fn ring_start(&self) -> Seq {
+        self.ring.front().map_or(self.room.head().next(), |kept| kept.seq)
+    }
+
+    /// Drops what is kept, when the log began anew.
+    pub fn replace(&mut self, room: Room) {
+        self.room = room;
+        self.ring.clear();
+        self.ring_bytes = 0;
+    }
+
+    /// Attaches a connection at a place in the log. Nothing is pushed before [`Live::opened`].
+    pub fn attach(&mut self, conn: &Arc<Conn>, access: Access, cursor: Seq) {
+        self.detach(conn.id);
+        *self.users.entry(conn.user.clone()).or_default() += 1;
+        let state = Attached::Opening(cursor);
+        self.attached.push(Attachment { conn: conn.clone(), access, state, stale: false });
+        self.presence_dirty.insert(conn.user.clone());
+        self.mailboxes = None;
+        self.idle_since = None;
+    }
+
+    /// The reply to `room.open` was pushed: events may follow.
+    pub fn opened(&mut self, conn: u64) {
+        if let Some(attachment) = self.attachment_mut(conn)
+            && let Attached::Opening(cursor) = attachment.state
+        {
+            attachment.state = Attached::Behind(cursor);
+        }
+    }
+
+    /// Takes a connection out; tells whether it was in.
+    pub fn detach(&mut self, conn: u64) -> bool {
+        let Some(at) = self.attached.iter().position(|a| a.conn.id == conn) else { return false };
+        let gone = self.attached.swap_remove(at);
+        if let Some(count) = self.users.get_mut(&gone.conn.user) {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&gone.conn.user);
+                self.typing.set(&gone.conn.user, false, 0);
+            }
+        }
+        self.presence_dirty.insert(gone.conn.user.clone());
+        self.mailboxes = None;
+        if self.attached.is_empty() {
+            self.attached = Vec::new();
+        }
+        true
+    }
+
+    /// A connection's place in the room.
+    pub fn attachment(&self, conn: u64) -> Option<&Attachment> {
+        self.attached.iter().find(|a| a.conn.id == conn)
+    }
+
+    fn attachment_mut(&mut self, conn: u64) -> Option<&mut Attachment> {
+        self.attached.iter_mut().find(|a| a.conn.id == conn)
+    }
+
+    /// Everybody who is attached.
+    pub fn attached(&self) -> &[Attachment] {
+        &self.attached
+    }
+
+    /// Users that are attached.
+    pub fn users(&self) -> &HashMap<UserId, u32> {
+        &self.users
+    }
+
+    /// The mailboxes for a flush pass.
+    pub fn mailboxes(&mut self) -> Arc<[Arc<Mailbox>]> {
+        let attached = &self.attached;
+        self.mailboxes.get_or_insert_with(|| attached.iter().map(|a| a.conn.mailbox.clone()).collect()).clone()
+    }
+
+    /// Whether presence is told user by user here.
+    pub fn tells_each(&self) -> bool {
+        self.room.info().kind != RoomKind::Class && self.room.members().len() <= limits::PRESENCE_EACH
+    }
+
+    /// Moves an attachment on through the ring. Called until it is not [`CatchUp::Store`].
+    pub fn catch_up(&mut self, conn: u64) -> CatchUp {
+        let (start, head) = (self.ring_start(), self.room.head());
+        let Some(attachment) = self.attached.iter_mut().find(|a| a.conn.id == conn) else { return CatchUp::Gone };
+        let mut cursor = match attachment.state {
+            Attached::Live => return CatchUp::Done,
+            Attached::Behind(cursor) | Attached::Opening(cursor) => cursor,
+        };
+        // What the reader may not see is passed over at once.
+        if cursor < attachment.access.visible_after.min(head) {
+            cursor = attachment.access.visible_after.min(head);
+            if attachment.conn.mailbox.push(encode::skip(self.room.id(), cursor)).is_err() {
+                return CatchUp::Full;
+            }
+        }
+        attachment.state = Attached::Behind(cursor);
+        if cursor.next() < start {
+            return CatchUp::Store(cursor);
+        }
+        for kept in self.ring.iter().skip_while(|kept| kept.seq <= cursor) {
+            if attachment.conn.mailbox.push(kept.frames.for_reader(&attachment.access)).is_err() {
+                attachment.conn.mark_behind();
+                return CatchUp::Full;
+            }
+            attachment.state = Attached::Behind(kept.seq);
+        }
+        attachment.state = Attached::Live;
+        CatchUp::Done
+    }
+
+    /// Pushes events from the store to an attachment that is at `from`.
+    pub fn push_stored(&mut self, conn: u64, from: Seq, events: &[StoredEvent]) -> CatchUp {
+        let room = self.room.id().clone();
+        let Some(attachment) = self.attachment_mut(conn) else { return CatchUp::Gone };
+        if attachment.state != Attached::Behind(from) {
+            return CatchUp::Done;
+        }
+        for event in events {
+            let frames = encode::room_event(&room, event);
+            if attachment.conn.mailbox.push(frames.for_reader(&attachment.access)).is_err() {
+                attachment.conn.mark_behind();
+                return CatchUp::Full;
+            }
+            attachment.state = Attached::Behind(event.seq);
+        }
+        CatchUp::Store(events.last().map_or(from, |event| event.seq))
+    }
+
+    /// Pushes a passing frame to everybody who is live, except one connection. A full mailbox drops it.
+    pub fn push_passing(&mut self, frame: &Frame, except: Option<u64>) {
+        for attachment in &mut self.attached {
+            if Some(attachment.conn.id) == except || matches!(attachment.state, Attached::Opening(_)) {
+                continue;
+            }
+            if attachment.conn.mailbox.push(frame.clone()).is_err() {
+                attachment.stale = true;
+                attachment.conn.mark_behind();
+            }
+        }
+    }
+
+    /// Takes the mark of dropped passing frames away; tells whether it was set.
+    pub fn take_stale(&mut self, conn: u64) -> bool {
+        self.attachment_mut(conn).is_some_and(|a| std::mem::take(&mut a.stale))
+    }
+
+    /// Looks at a user's rights again, on all their connections.
+    pub fn reconsider(&mut self, user: &UserId, now: Millis) {
+        if self.users.contains_key(user) {
+            self.reconsider_those(now, |a| a.conn.user == *user);
+        }
+        self.presence_dirty.insert(user.clone());
+    }
+
+    /// Looks at everybody's rights again whose grant's window may have moved.
+    pub fn reconsider_windows(&mut self, now: Millis) {
+        self.reconsider_those(now, |a| a.access.until.is_some_and(|until| until <= now) || a.access.muted_until.is_some_and(|until| until <= now));
+    }
+
+    fn reconsider_all(&mut self, now: Millis) {
+        self.reconsider_those(now, |_| true);
+    }
+
+    fn reconsider_those(&mut self, now: Millis, which: impl Fn(&Attachment) -> bool) {
+        let mut gone = Vec::new();
+        for attachment in self.attached.iter_mut().filter(|a| which(a)) {
+            let actor = attachment.conn.actor(self.room.id());
+            match self.room.access(&actor, now) {
+                Ok(access) if access == attachment.access => {}
+                Ok(access) => {
+                    attachment.access = access;
+                    let told = Control::RoomAccess { room: self.room.id().clone(), access: access.view() };
+                    attachment.push_control(&told);
+                }
+                Err(_) => {
+                    let reason = Fault::forbidden("your right to this room was taken away");
+                    attachment.push_control(&Control::RoomClosed { room: self.room.id().clone(), reason });
+                    gone.push(attachment.conn.id);
+                }
+            }
+        }
+        for conn in gone {
+            self.detach(conn);
+        }
+    }
+
+    /// Throws everybody out, when the room is deleted.
+    pub fn close_all(&mut self, reason: &Fault) {
+        let frame = Control::RoomClosed { room: self.room.id().clone(), reason: reason.clone() };
+        let all: Vec<_> = self.attached.iter().map(|a| a.conn.id).collect();
+        for attachment in &mut self.attached {
+            attachment.push_control(&frame);
+        }
+        for conn in all {
+            self.detach(conn);
+        }
+    }
+
+    /// The attachments whose cursor must be void: the log began anew.
+    pub fn connections(&self) -> Vec<Arc<Conn>> {
+        self.attached.iter().map(|a| a.conn.clone()).collect()
+    }
+}
+
+impl Attachment {
+    fn push_event(&mut self, seq: Seq, frames: &Encoded) {
+        if self.state != Attached::Live {
+            return;
+        }
+        match self.conn.mailbox.push(frames.for_reader(&self.access)) {
+            Ok(()) => {}
+            Err(Full) => {
+                // The mailbox wakes its connection when it has drained, and that catches up from here.
+                self.state = Attached::Behind(Seq::new(seq.value() - 1).unwrap_or_default());
+                self.conn.mark_behind();
+            }
+        }
+    }
+
+    /// A change of one's own rights is pushed among the replies: it must not be dropped.
+    fn push_control(&mut self, control: &Control) {
+        if self.conn.mailbox.push_reply(encode::control(control)).is_err() {
+            self.conn.close_slow();
+        }
+    }
+}

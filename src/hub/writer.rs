@@ -1,0 +1,546 @@
+//! The sequencer: drafts of many rooms and connections share one transaction.
+//!
+//! The one invariant: an acknowledgement is pushed only after [`WriteTx::commit`] has returned. Under the rooms' row
+//! locks a batch answers keys that are stored, decides each draft again on the state that its predecessors in the
+//! batch left, and only then numbers. An unknown outcome is never acknowledged: the client sends the same key again.
+
+use super::{Hub, conn::Conn, encode};
+use crate::storage::{
+    Digest, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result as StoreResult, StoreError, StoredEvent, WriteTx,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+use stoa_protocol::{Epoch, Fault, Key, Reply, RoomEventBody, RoomId, Seq, UserEvent, UserId};
+use stoa_rooms::{Actor, Facts, Intent, Room, Target};
+use tokio::sync::{mpsc, oneshot};
+
+/// Most drafts of one transaction: beyond some hundred rows a batch gets no cheaper per row and its first waits longer.
+const BATCH: usize = 256;
+/// Most drafts that wait in a lane; beyond it commands are refused as `overloaded`, some tenths of a second's work.
+const WAITING: usize = 4096;
+/// Told with `overloaded`, milliseconds: a full lane is worked off in about this time.
+const RETRY_MS: u64 = 500;
+
+/// What a lane is asked to do.
+pub enum Job {
+    /// A durable command.
+    Draft(Draft),
+    /// A read marker.
+    Mark {
+        /// Where.
+        room: RoomId,
+        /// Whose.
+        user: UserId,
+        /// Up to here.
+        seq: Seq,
+        /// Who waits.
+        reply: ReplyTo,
+    },
+    /// An event of a user's own log, from the host application.
+    Notice {
+        /// The event.
+        event: NewUserEvent,
+        /// Who waits.
+        reply: ReplyTo,
+    },
+}
+
+/// A durable command that waits for its number.
+pub struct Draft {
+    /// Where.
+    pub room: RoomId,
+    /// By whom.
+    pub actor: Actor,
+    /// What is wanted.
+    pub intent: Intent,
+    /// Makes it idempotent.
+    pub key: Option<Key>,
+    /// The keyed digest of the intent.
+    pub digest: Digest,
+    /// Who waits.
+    pub reply: ReplyTo,
+}
+
+/// Who waits for the outcome.
+pub enum ReplyTo {
+    /// A connection's command.
+    Conn {
+        /// The connection.
+        conn: Arc<Conn>,
+        /// The command's id.
+        id: u64,
+        /// What the acknowledgement carries.
+        result: Option<Box<Reply>>,
+    },
+    /// A task of this process.
+    Task(oneshot::Sender<Result<Seq, Fault>>),
+}
+
+/// Hands jobs to the lanes.
+#[derive(Clone)]
+pub struct Writer {
+    lanes: Arc<[mpsc::Sender<Job>]>,
+}
+
+/// The receiving end of a lane.
+pub struct LaneTask {
+    jobs: mpsc::Receiver<Job>,
+}
+
+impl Writer {
+    /// Lanes by room hash; SQLite has one.
+    pub fn new(lanes: usize) -> (Self, Vec<LaneTask>) {
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..lanes.max(1)).map(|_| mpsc::channel(WAITING)).unzip();
+        (Self { lanes: senders.into() }, receivers.into_iter().map(|jobs| LaneTask { jobs }).collect())
+    }
+
+    /// Queues a job.
+    ///
+    /// # Errors
+    /// `overloaded`; nothing was accepted.
+    pub fn submit(&self, job: Job) -> Result<(), (Fault, Job)> {
+        let lane = &self.lanes[lane_of(job.lane_key(), self.lanes.len())];
+        lane.try_send(job).map_err(|error| (Fault::overloaded(RETRY_MS), error.into_inner()))
+    }
+
+    /// Jobs that wait in all lanes.
+    pub fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| WAITING - lane.capacity()).sum()
+    }
+}
+
+fn lane_of(key: &str, lanes: usize) -> usize {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    (hasher.finish() % lanes as u64) as usize
+}
+
+impl Job {
+    fn lane_key(&self) -> &str {
+        match self {
+            Self::Draft(draft) => draft.room.as_str(),
+            Self::Mark { room, .. } => room.as_str(),
+            Self::Notice { event, .. } => event.user.as_str(),
+        }
+    }
+
+    fn into_reply(self) -> ReplyTo {
+        match self {
+            Self::Draft(draft) => draft.reply,
+            Self::Mark { reply, .. } | Self::Notice { reply, .. } => reply,
+        }
+    }
+}
+
+impl ReplyTo {
+    /// Tells the outcome; whoever gets frames is to be flushed by the caller.
+    pub fn tell(self, outcome: Result<Seq, Fault>, durable: bool) -> Option<Arc<Conn>> {
+        match self {
+            Self::Task(waiting) => {
+                // Whoever waited may have gone; what is committed stays committed.
+                let _ = waiting.send(outcome);
+                None
+            }
+            Self::Conn { conn, id, result } => {
+                let frame = match outcome {
+                    Ok(seq) => encode::ack(id, durable.then_some(seq), result.map(|reply| *reply)),
+                    Err(fault) => encode::error(Some(id), fault),
+                };
+                conn.end();
+                if conn.mailbox.push_reply(frame).is_err() {
+                    conn.close_slow();
+                }
+                Some(conn)
+            }
+        }
+    }
+}
+
+impl LaneTask {
+    /// Runs until every sender is gone, which is after the last connection has closed: what was accepted is written.
+    pub async fn run(mut self, hub: Arc<Hub>) {
+        let mut jobs = Vec::with_capacity(BATCH);
+        while self.jobs.recv_many(&mut jobs, BATCH).await > 0 {
+            hub.metrics.batch_jobs.observe(jobs.len() as f64);
+            write(&hub, std::mem::take(&mut jobs)).await;
+        }
+    }
+
+    /// Stops accepting; what waits is still written.
+    pub fn close(&mut self) {
+        self.jobs.close();
+    }
+}
+
+/// Writes a batch. A statement that the database refuses is found by halving: it fails alone.
+fn write(hub: &Arc<Hub>, jobs: Vec<Job>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    Box::pin(async move {
+        let started = std::time::Instant::now();
+        match attempt(hub, &jobs).await {
+            Ok(done) => {
+                hub.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+                publish(hub, jobs, done).await;
+            }
+            Err(Failure::Before(StoreError::Refused(reason))) if jobs.len() > 1 => {
+                tracing::warn!(reason, jobs = jobs.len(), "a batch was refused and is halved");
+                let mut first = jobs;
+                let second = first.split_off(first.len() / 2);
+                write(hub, first).await;
+                write(hub, second).await;
+            }
+            Err(Failure::Before(error)) => fail(hub, jobs, &error),
+            Err(Failure::Unknown(error)) => {
+                for job in &jobs {
+                    if let Job::Draft(draft) = job {
+                        hub.suspect(&draft.room);
+                    }
+                }
+                fail(hub, jobs, &error);
+            }
+        }
+    })
+}
+
+fn fail(hub: &Arc<Hub>, jobs: Vec<Job>, error: &StoreError) {
+    tracing::error!(%error, jobs = jobs.len(), "a batch failed");
+    let fault = match error {
+        StoreError::Unavailable(_) => Fault::unavailable(),
+        StoreError::Refused(_) | StoreError::Damaged(_) => Fault::internal(),
+    };
+    let told = jobs.into_iter().filter_map(|job| job.into_reply().tell(Err(fault.clone()), true));
+    hub.flusher.flush_conns(told.collect());
+}
+
+enum Failure {
+    /// Nothing was written.
+    Before(StoreError),
+    /// The commit was not answered: it may or may not have happened.
+    Unknown(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Before(error)
+    }
+}
+
+/// What a committed batch did.
+#[derive(Default)]
+struct Done {
+    /// Per job, in order.
+    outcomes: Vec<Result<Seq, Fault>>,
+    /// Per room, in order.
+    events: BTreeMap<RoomId, Vec<StoredEvent>>,
+    /// Events of users' own logs.
+    notices: Vec<(UserId, UserEvent)>,
+    /// Rooms whose log is not the one in memory.
+    strangers: BTreeSet<RoomId>,
+}
+
+async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
+    let mut tx = hub.store.begin().await?;
+    let mut batch = Batch::load(hub, tx.as_mut(), jobs).await?;
+    for job in jobs {
+        batch.take(job);
+    }
+    let Batch { new, notices, markers, mut done, .. } = batch;
+    if !new.is_empty() {
+        tx.append(&new).await?;
+    }
+    if !notices.is_empty() {
+        let (places, events): (Vec<_>, Vec<_>) = notices.into_iter().unzip();
+        let numbered = tx.append_user(&events).await?;
+        for ((place, event), number) in places.into_iter().zip(events).zip(numbered) {
+            done.number_notice(place, event, number);
+        }
+    }
+    if !markers.is_empty() {
+        tx.mark(&markers).await?;
+    }
+    for event in new {
+        let stored = StoredEvent { seq: event.seq, at: event.at, from: event.from, body: Some(event.body) };
+        done.events.entry(event.room).or_default().push(stored);
+    }
+    #[cfg(feature = "planted-bugs")]
+    if super::planted("ack-before-commit") {
+        publish_early(hub, jobs, &done);
+    }
+    tx.commit().await.map_err(|error| match error {
+        StoreError::Unavailable(_) => Failure::Unknown(error),
+        StoreError::Refused(_) | StoreError::Damaged(_) => Failure::Before(error),
+    })?;
+    Ok(done)
+}
+
+impl Done {
+    /// A notice of a job of its own is that job's outcome; one that follows from an event has none.
+    fn number_notice(&mut self, place: Option<usize>, event: NewUserEvent, number: Result<Seq, KeyHit>) {
+        let outcome = match number {
+            Ok(user_seq) => {
+                let NewUserEvent { user, at, from, key: _, body } = event;
+                self.notices.push((user, UserEvent { user_seq, at, from, body }));
+                Ok(user_seq)
+            }
+            Err(hit) => match event.key {
+                Some((_, digest)) => answer_hit(hit, digest),
+                None => Ok(hit.seq),
+            },
+        };
+        if let Some(place) = place {
+            self.outcomes[place] = outcome;
+        }
+    }
+}
+
+fn answer_hit(hit: KeyHit, digest: Digest) -> Result<Seq, Fault> {
+    if hit.digest == digest { Ok(hit.seq) } else { Err(Fault::conflict("this key was used for another command")) }
+}
+
+/// A batch in the making.
+struct Batch {
+    now: u64,
+    rooms: HashMap<RoomId, Option<Room>>,
+    keys: HashMap<(RoomId, UserId, Key), KeyHit>,
+    targets: HashMap<(RoomId, Seq), MessageMeta>,
+    new: Vec<NewEvent>,
+    notices: Vec<(Option<usize>, NewUserEvent)>,
+    markers: Vec<(RoomId, UserId, Seq)>,
+    done: Done,
+}
+
+impl Batch {
+    /// Locks the rooms and reads what deciding needs.
+    async fn load(hub: &Arc<Hub>, tx: &mut dyn WriteTx, jobs: &[Job]) -> StoreResult<Self> {
+        let drafts: Vec<&Draft> = jobs.iter().filter_map(Job::draft).collect();
+        let births: BTreeMap<&RoomId, Epoch> =
+            drafts.iter().filter(|d| d.intent.creates()).map(|d| (&d.room, hub.fresh_epoch())).collect();
+        if !births.is_empty() {
+            let births: Vec<_> = births.into_iter().map(|(room, epoch)| (room.clone(), epoch)).collect();
+            tx.reserve(&births).await?;
+        }
+        let names: BTreeSet<&RoomId> = drafts.iter().map(|d| &d.room).collect();
+        let names: Vec<RoomId> = names.into_iter().cloned().collect();
+        let heads = if names.is_empty() { HashMap::new() } else { tx.lock(&names).await? };
+        let mut done = Done::default();
+        let mut rooms = HashMap::new();
+        for name in names {
+            let Some(head) = heads.get(&name) else {
+                rooms.insert(name, None);
+                continue;
+            };
+            let known = hub.loaded(&name).map(|cell| cell.lock().room.clone());
+            let room = match known {
+                Some(room) if room.epoch() == &head.epoch && room.head() == head.seq => Some(room),
+                // Another node wrote, or the log began anew: memory catches up from the store after this batch.
+                known => {
+                    if known.is_some_and(|room| room.epoch() != &head.epoch || room.head() > head.seq) {
+                        done.strangers.insert(name.clone());
+                    }
+                    match tx.room(&name).await? {
+                        Some(stored) => Some(super::registry::restore(stored)),
+                        None => Some(Room::unborn(name.clone(), head.epoch.clone())),
+                    }
+                }
+            };
+            rooms.insert(name, room);
+        }
+        let keys = read_keys(tx, &drafts).await?;
+        let targets = read_targets(tx, &drafts).await?;
+        let now = hub.clock.now();
+        Ok(Self { now, rooms, keys, targets, new: vec![], notices: vec![], markers: vec![], done })
+    }
+
+    /// Decides one job on the state that its predecessors left.
+    fn take(&mut self, job: &Job) {
+        let place = self.done.outcomes.len();
+        match job {
+            Job::Draft(draft) => {
+                let outcome = self.decide(draft);
+                self.done.outcomes.push(outcome);
+            }
+            Job::Mark { room, user, seq, reply: _ } => {
+                self.markers.push((room.clone(), user.clone(), *seq));
+                self.done.outcomes.push(Ok(*seq));
+            }
+            Job::Notice { event, reply: _ } => {
+                self.notices.push((Some(place), event.clone()));
+                self.done.outcomes.push(Ok(Seq::ZERO));
+            }
+        }
+    }
+
+    fn decide(&mut self, draft: &Draft) -> Result<Seq, Fault> {
+        let name = draft.key.as_ref().map(|key| (draft.room.clone(), draft.actor.user.clone(), key.clone()));
+        if let Some(hit) = name.as_ref().and_then(|name| self.keys.get(name)) {
+            return answer_hit(*hit, draft.digest);
+        }
+        let Some(Some(room)) = self.rooms.get_mut(&draft.room) else { return Err(Fault::not_found("room")) };
+        let target = draft.intent.target().and_then(|seq| self.targets.get(&(draft.room.clone(), seq)));
+        let target = target.map(to_target);
+        let facts = match room.head() {
+            Seq::ZERO => Room::found(&draft.room, &draft.actor, &draft.intent)?,
+            _ => room.decide(&draft.actor, &draft.intent, target.as_ref(), self.now)?,
+        };
+        let Facts { bodies, notices } = facts;
+        if bodies.is_empty() {
+            return Ok(room.head());
+        }
+        let first = room.head().next();
+        let mut key = draft.key.clone().map(|key| (key, draft.digest));
+        let from = Some(draft.actor.user.clone());
+        for body in bodies {
+            let seq = room.head().next();
+            room.apply(seq, self.now, from.as_ref(), &body);
+            remember(&mut self.targets, &draft.room, seq, from.as_ref(), &body);
+            let event =
+                NewEvent { room: draft.room.clone(), seq, at: self.now, from: from.clone(), key: key.take(), body };
+            self.new.push(event);
+        }
+        for (user, body) in notices {
+            let event = NewUserEvent { user, at: self.now, from: from.clone(), key: None, body };
+            self.notices.push((None, event));
+        }
+        if let Some(name) = name {
+            self.keys.insert(name, KeyHit { seq: first, digest: draft.digest });
+        }
+        Ok(first)
+    }
+}
+
+impl Job {
+    fn draft(&self) -> Option<&Draft> {
+        match self {
+            Self::Draft(draft) => Some(draft),
+            Self::Mark { .. } | Self::Notice { .. } => None,
+        }
+    }
+}
+
+async fn read_keys(
+    tx: &mut dyn WriteTx,
+    drafts: &[&Draft],
+) -> StoreResult<HashMap<(RoomId, UserId, Key), KeyHit>> {
+    let names: BTreeSet<(RoomId, UserId, Key)> = drafts
+        .iter()
+        .filter_map(|d| d.key.as_ref().map(|key| (d.room.clone(), d.actor.user.clone(), key.clone())))
+        .collect();
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let names: Vec<_> = names.into_iter().collect();
+    let hits = tx.keys(&names).await?;
+    Ok(names.into_iter().zip(hits).filter_map(|(name, hit)| hit.map(|hit| (name, hit))).collect())
+}
+
+async fn read_targets(
+    tx: &mut dyn WriteTx,
+    drafts: &[&Draft],
+) -> StoreResult<HashMap<(RoomId, Seq), MessageMeta>> {
+    let targets: BTreeSet<(RoomId, Seq)> =
+        drafts.iter().filter_map(|d| d.intent.target().map(|seq| (d.room.clone(), seq))).collect();
+    if targets.is_empty() {
+        return Ok(HashMap::new());
+    }
+    tx.targets(&targets.into_iter().collect::<Vec<_>>()).await
+}
+
+fn to_target(meta: &MessageMeta) -> Target {
+    Target {
+        from: meta.from.clone(),
+        deleted: meta.deleted,
+        thread: meta.thread,
+        mentions: meta.mentions.clone(),
+        reactions: meta.reactions.clone(),
+    }
+}
+
+/// What later drafts of the batch must know of messages that earlier ones changed.
+fn remember(
+    targets: &mut HashMap<(RoomId, Seq), MessageMeta>,
+    room: &RoomId,
+    seq: Seq,
+    from: Option<&UserId>,
+    body: &RoomEventBody,
+) {
+    let mut change = |target: Seq, change: &mut dyn FnMut(&mut MessageMeta)| {
+        if let Some(meta) = targets.get_mut(&(room.clone(), target)) {
+            change(meta);
+        }
+    };
+    match body {
+        RoomEventBody::ChatSent(sent) => {
+            let meta = MessageMeta {
+                from: from.cloned(),
+                deleted: false,
+                thread: sent.thread,
+                pinned: false,
+                mentions: sent.mentions.clone(),
+                reactions: vec![],
+            };
+            targets.insert((room.clone(), seq), meta);
+        }
+        RoomEventBody::ChatEdited { target, mentions, .. } => {
+            change(*target, &mut |meta| meta.mentions = mentions.clone());
+        }
+        RoomEventBody::ChatDeleted { target } => change(*target, &mut |meta| {
+            meta.deleted = true;
+            meta.reactions.clear();
+        }),
+        RoomEventBody::ChatReacted { target, emoji, on } => change(*target, &mut |meta| {
+            let Some(user) = from else { return };
+            meta.reactions.retain(|(e, u)| !(e == emoji && u == user));
+            if *on {
+                meta.reactions.push((emoji.clone(), user.clone()));
+            }
+        }),
+        RoomEventBody::ChatPinned { target, on } => change(*target, &mut |meta| meta.pinned = *on),
+        RoomEventBody::RoomCreated(_)
+        | RoomEventBody::RoomUpdated(_)
+        | RoomEventBody::RoomArchived { .. }
+        | RoomEventBody::MemberJoined(_)
+        | RoomEventBody::MemberLeft { .. }
+        | RoomEventBody::MemberUpdated(_)
+        | RoomEventBody::MemberBanned { .. }
+        | RoomEventBody::MemberUnbanned { .. }
+        | RoomEventBody::App { .. } => {}
+    }
+}
+
+/// After the commit: everybody sees it, then the senders are told.
+async fn publish(hub: &Arc<Hub>, jobs: Vec<Job>, done: Done) {
+    for room in &done.strangers {
+        hub.reload(room).await;
+    }
+    for (room, events) in &done.events {
+        hub.deliver(room, events).await;
+    }
+    for (user, event) in &done.notices {
+        hub.deliver_user(user, event);
+    }
+    let mut told = Vec::new();
+    for (job, outcome) in jobs.into_iter().zip(done.outcomes) {
+        if let (Job::Mark { room, user, seq, .. }, Ok(_)) = (&job, &outcome) {
+            hub.marked(room, user, *seq);
+        }
+        let durable = !matches!(job, Job::Mark { .. });
+        told.extend(job.into_reply().tell(outcome, durable));
+    }
+    hub.flusher.flush_conns(told);
+}
+
+/// A planted bug: the senders are told before the commit. The kill test must find it.
+#[cfg(feature = "planted-bugs")]
+fn publish_early(hub: &Arc<Hub>, jobs: &[Job], done: &Done) {
+    for (job, outcome) in jobs.iter().zip(&done.outcomes) {
+        if let (Job::Draft(Draft { reply: ReplyTo::Conn { conn, id, .. }, .. }), Ok(seq)) = (job, outcome)
+            && conn.mailbox.push_reply(encode::ack(*id, Some(*seq), None)).is_ok()
+        {
+            conn.mailbox.flush();
+        }
+    }
+    let _ = hub;
+    std::thread::sleep(std::time::Duration::from_millis(20));
+}
