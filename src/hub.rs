@@ -1,1 +1,249 @@
-//! hub
+//! Rooms and users in memory, and everything that happens to them.
+//!
+//! Invariants: no map guard leaves the registries; no lock is held across an `.await`; what reaches a mailbox is
+//! pushed under the lock of the room or user that it belongs to, or event 11 may arrive before 10.
+
+mod actions;
+mod commands;
+mod conn;
+mod encode;
+mod flush;
+mod open;
+mod presence;
+mod query;
+mod registry;
+mod room;
+mod session;
+mod timers;
+mod users;
+mod writer;
+
+pub use conn::Conn;
+pub use room::RoomCell;
+pub use session::HubSession;
+
+use crate::{
+    auth::Verifier,
+    clock::Clock,
+    config::Limits,
+    gateway::{Handler, Mailbox, Peer, Session},
+    metrics::Metrics,
+    storage::{SharedStore, UserState},
+};
+use dashmap::DashMap;
+use flush::{FlushTask, Flusher};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
+};
+use stoa_protocol::{Cursor, Profile, RoomId, Seq, UserId};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use users::{UserCell, UserReadTask, UserReads};
+use writer::{LaneTask, Writer};
+
+/// Most profiles that are kept in memory: some 10 MiB.
+const PROFILES: usize = 50_000;
+
+/// The hub.
+pub struct Hub {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    verifier: Arc<Verifier>,
+    limits: Limits,
+    /// What the process counts.
+    pub metrics: Arc<Metrics>,
+    /// Keys digests, session secrets and names of rooms; the same on every node.
+    secret: [u8; 32],
+    rooms: DashMap<RoomId, Arc<RoomCell>>,
+    users: DashMap<UserId, Arc<UserCell>>,
+    /// The small rooms in memory in which a user's presence is told.
+    told_in: DashMap<UserId, Vec<RoomId>>,
+    profiles: DashMap<UserId, Arc<Option<Profile>>>,
+    writer: Writer,
+    flusher: Flusher,
+    user_reads: UserReads,
+    /// Rooms with news for the next tick.
+    ticking: Mutex<Vec<Arc<RoomCell>>>,
+    /// Users whose list has news.
+    list_queue: Mutex<Vec<Arc<UserCell>>>,
+    /// Rooms about which the store knows more than memory may.
+    suspects: Mutex<BTreeSet<RoomId>>,
+    /// Connections that want their list told.
+    list_watchers: AtomicUsize,
+    next_conn: AtomicU64,
+}
+
+/// What the hub is made of.
+pub struct Parts {
+    /// The database.
+    pub store: SharedStore,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
+    /// The bounds.
+    pub limits: Limits,
+    /// What the process counts.
+    pub metrics: Arc<Metrics>,
+    /// Writer lanes: one for SQLite, some for Postgres.
+    pub lanes: usize,
+    /// The deployment's secret, from the store.
+    pub secret: [u8; 32],
+}
+
+/// The hub's tasks, to be spawned.
+pub struct Tasks {
+    lanes: Vec<LaneTask>,
+    flush: FlushTask,
+    users: UserReadTask,
+}
+
+impl Hub {
+    /// A hub without rooms, and its tasks.
+    pub fn new(parts: Parts) -> (Arc<Self>, Tasks) {
+        let (writer, lanes) = Writer::new(parts.lanes, parts.limits.writer_queue as usize);
+        let (flusher, flush) = Flusher::new();
+        let (user_reads, users) = UserReads::new(parts.store.clone());
+        let hub = Self {
+            store: parts.store,
+            clock: parts.clock,
+            verifier: parts.verifier,
+            limits: parts.limits,
+            metrics: parts.metrics,
+            secret: parts.secret,
+            rooms: DashMap::new(),
+            users: DashMap::new(),
+            told_in: DashMap::new(),
+            profiles: DashMap::new(),
+            writer,
+            flusher,
+            user_reads,
+            ticking: Mutex::default(),
+            list_queue: Mutex::default(),
+            suspects: Mutex::default(),
+            list_watchers: AtomicUsize::new(0),
+            next_conn: AtomicU64::new(1),
+        };
+        (Arc::new(hub), Tasks { lanes, flush, users })
+    }
+
+    /// The database, for what has no room: health and the host application's bulk reads.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Verifies tokens.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    fn ring_most(&self) -> room::RingMost {
+        room::RingMost { events: self.limits.ring_events as usize, bytes: self.limits.ring_bytes as usize }
+    }
+
+    /// The room's log in memory may lack what the store has: it is compared at the next tick.
+    fn suspect(&self, room: &RoomId) {
+        self.suspects.lock().insert(room.clone());
+    }
+
+    fn remember_profile(&self, user: UserId, profile: Option<Profile>) {
+        if self.profiles.len() >= PROFILES {
+            self.profiles.clear();
+        }
+        self.profiles.insert(user, Arc::new(profile));
+    }
+
+    /// Takes a connection in; `None` when its user has too many. Tells where its stream begins and whether its
+    /// cursor was void.
+    fn connect(
+        &self,
+        conn: &Arc<Conn>,
+        state: UserState,
+        since: Option<&Cursor>,
+    ) -> Option<(Arc<UserCell>, Cursor, bool)> {
+        loop {
+            let cell = self
+                .users
+                .entry(conn.user.clone())
+                .or_insert_with(|| Arc::new(UserCell::new(conn.user.clone(), state.clone())))
+                .clone();
+            let mut live = cell.lock();
+            if live.retired {
+                drop(live);
+                continue;
+            }
+            let replaced: Vec<_> = live.conns().filter(|old| old.session == conn.session).cloned().collect();
+            for old in &replaced {
+                old.mailbox.close(stoa_protocol::CloseCode::Replaced);
+            }
+            if live.count() - replaced.len() >= self.limits.connections_per_user as usize {
+                return None;
+            }
+            if state.head.epoch != live.head.epoch || state.head.seq > live.head.seq {
+                live.head = state.head.clone();
+            }
+            let head = live.head.clone();
+            let valid = since.filter(|cursor| cursor.epoch == head.epoch && cursor.seq <= head.seq);
+            let seq: Seq = valid.map_or(head.seq, |cursor| cursor.seq);
+            live.come(conn.clone(), seq);
+            drop(live);
+            return Some((cell, Cursor { epoch: head.epoch, seq }, since.is_some() && valid.is_none()));
+        }
+    }
+}
+
+impl Tasks {
+    /// Spawns everything. The lanes end when what waits is written after `stop_writing`, the rest at `shutdown`.
+    pub fn spawn(self, hub: &Arc<Hub>, tracker: &TaskTracker, shutdown: &CancellationToken, stop_writing: &CancellationToken) {
+        tracker.spawn(self.flush.run(shutdown.clone()));
+        tracker.spawn(self.users.run(shutdown.clone()));
+        tracker.spawn(timers::run(hub.clone(), shutdown.clone()));
+        for lane in self.lanes {
+            tracker.spawn(lane.run(hub.clone(), stop_writing.clone()));
+        }
+    }
+}
+
+/// The gateway's handler over the hub.
+pub struct HubHandler(pub Arc<Hub>);
+
+impl Handler for HubHandler {
+    fn accept(&self, peer: &Peer, mailbox: Arc<Mailbox>) -> Box<dyn Session> {
+        Box::new(HubSession::new(self.0.clone(), peer, mailbox))
+    }
+}
+
+impl Hub {
+    /// Connections that the process holds, for the drain.
+    pub fn connections(&self) -> Vec<Arc<Conn>> {
+        self.users.iter().flat_map(|cell| cell.lock().conns().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// Brings gauges up to date before they are read.
+    pub fn measure(&self) {
+        self.metrics.rooms.set(self.rooms.len() as i64);
+        self.metrics.users.set(self.users.len() as i64);
+        self.metrics.writer_waiting.set(self.writer.waiting() as i64);
+        let queued: usize = self.connections().iter().map(|conn| conn.mailbox.queued_bytes()).sum();
+        self.metrics.queued_bytes.set(queued as i64);
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+fn planted(bug: &str) -> bool {
+    std::env::var("STOA_PLANT").is_ok_and(|planted| planted == bug)
+}

@@ -1,6 +1,6 @@
 //! One connection after `hello`, as rooms and users see it.
 
-use crate::{gateway::mailbox::Mailbox, identity::Identity};
+use crate::{gateway::Mailbox, identity::Identity};
 use parking_lot::Mutex;
 use std::sync::{
     Arc,

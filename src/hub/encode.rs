@@ -1,6 +1,6 @@
 //! Frames, encoded once however many read them.
 
-use crate::{gateway::mailbox::Frame, storage::StoredEvent};
+use crate::{gateway::Frame, storage::StoredEvent};
 use serde::Serialize;
 use stoa_protocol::{Ack, Audience, Capability, Control, ErrorFrame, Fault, Reply, RoomEvent, RoomEventBody, RoomId, Seq, UserEvent};
 use stoa_rooms::Access;

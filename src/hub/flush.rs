@@ -4,7 +4,7 @@
 //! events leave in one system call. Passes run here, on copies of the member list, outside the room's lock and never
 //! on a writer's lane.
 
-use super::room::RoomCell;
+use super::{conn::Conn, room::RoomCell};
 use parking_lot::Mutex;
 use std::{
     sync::{
@@ -34,13 +34,24 @@ pub struct FlushState {
 pub struct Flusher {
     /// Unbounded in type only: a room stands in it at most once.
     rooms: mpsc::UnboundedSender<Arc<RoomCell>>,
+    /// Unbounded in type only: a batch of the writer or an event of a user adds one entry.
+    conns: mpsc::UnboundedSender<Vec<Arc<Conn>>>,
 }
 
 impl Flusher {
-    /// Starts the passes; `run` is to be spawned.
+    /// The passes, whose task is to be spawned.
     pub fn new() -> (Self, FlushTask) {
         let (rooms, queue) = mpsc::unbounded_channel();
-        (Self { rooms: rooms.clone() }, FlushTask { queue })
+        let (conns, replies) = mpsc::unbounded_channel();
+        (Self { rooms, conns }, FlushTask { queue, replies })
+    }
+
+    /// Replies were pushed to these connections.
+    pub fn flush_conns(&self, conns: Vec<Arc<Conn>>) {
+        if !conns.is_empty() {
+            // As above.
+            let _ = self.conns.send(conns);
+        }
     }
 
     /// Something was pushed into the room's mailboxes.
@@ -55,6 +66,7 @@ impl Flusher {
 /// The task of the passes.
 pub struct FlushTask {
     queue: mpsc::UnboundedReceiver<Arc<RoomCell>>,
+    replies: mpsc::UnboundedReceiver<Vec<Arc<Conn>>>,
 }
 
 impl FlushTask {
@@ -80,6 +92,10 @@ impl FlushTask {
                             None => pass(&cell).await,
                         }
                     }
+                    None => return,
+                },
+                replies = self.replies.recv() => match replies {
+                    Some(conns) => conns.iter().for_each(|conn| conn.mailbox.flush()),
                     None => return,
                 },
                 () = shutdown.cancelled() => return,

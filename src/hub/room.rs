@@ -9,7 +9,7 @@ use super::{
     flush::FlushState,
 };
 use crate::{
-    gateway::mailbox::{Frame, Full, Mailbox},
+    gateway::{Frame, Full, Mailbox},
     storage::StoredEvent,
 };
 use parking_lot::Mutex;
@@ -21,12 +21,16 @@ use std::{
     },
 };
 use stoa_protocol::{Control, Fault, Millis, RoomEventBody, RoomId, RoomKind, Seq, UserId, limits};
-use stoa_rooms::{Access, Room, Typing};
+use stoa_rooms::{Access, Bucket, Room, Typing};
 
-/// Most events in a room's ring, and most bytes: what a reconnecting client missed is nearly always among them, and
-/// a thousand loaded rooms stay within 128 MiB.
-pub const RING_EVENTS: usize = 256;
-const RING_BYTES: usize = 128 * 1024;
+/// Most events in a room's ring, and most bytes: what a reconnecting client missed is nearly always among them.
+#[derive(Debug, Clone, Copy)]
+pub struct RingMost {
+    /// Events.
+    pub events: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
 
 /// A room that is loaded.
 pub struct RoomCell {
@@ -48,6 +52,7 @@ pub struct Live {
     pub room: Room,
     ring: VecDeque<RingEvent>,
     ring_bytes: usize,
+    ring_most: RingMost,
     attached: Vec<Attachment>,
     /// The mailboxes of `attached`, copied for flush passes; `None` when it must be copied anew.
     mailboxes: Option<Arc<[Arc<Mailbox>]>>,
@@ -59,8 +64,12 @@ pub struct Live {
     pub presence_dirty: BTreeSet<UserId>,
     /// The count of people that was told last, and whether it is still to be told exactly.
     pub told_online: u32,
+    /// When a count that has moved too little to tell is told all the same.
+    pub settle_at: Option<Millis>,
     /// Whether the room list of its members is to be told.
     pub list_dirty: bool,
+    /// What may still be sent here by all users together.
+    pub pace: Bucket,
     /// Since when nobody is attached.
     pub idle_since: Option<Millis>,
     /// The room was taken out of the registry: whoever still holds the cell asks the registry again.
@@ -107,7 +116,7 @@ pub enum CatchUp {
 
 impl RoomCell {
     /// A loaded room.
-    pub fn new(room: Room, now: Millis) -> Self {
+    pub fn new(room: Room, ring_most: RingMost, now: Millis) -> Self {
         let id = room.id().clone();
         let live = Live {
             room,
@@ -119,7 +128,10 @@ impl RoomCell {
             typing: Typing::default(),
             presence_dirty: BTreeSet::new(),
             told_online: 0,
+            settle_at: None,
             list_dirty: false,
+            pace: Bucket::new(),
+            ring_most,
             idle_since: Some(now),
             retired: false,
         };
@@ -198,7 +210,7 @@ impl Live {
     }
 
     fn trim(&mut self) {
-        while self.ring.len() > RING_EVENTS || self.ring_bytes > RING_BYTES {
+        while self.ring.len() > self.ring_most.events || self.ring_bytes > self.ring_most.bytes {
             let Some(oldest) = self.ring.pop_front() else { return };
             self.ring_bytes -= oldest.frames.len();
         }
@@ -219,7 +231,7 @@ impl Live {
         for event in events.iter().rev() {
             let first = self.ring.front().map_or(self.room.head().next(), |kept| kept.seq);
             let frames = encode::room_event(self.room.id(), event);
-            let full = self.ring.len() >= RING_EVENTS || self.ring_bytes + frames.len() > RING_BYTES;
+            let full = self.ring.len() >= self.ring_most.events || self.ring_bytes + frames.len() > self.ring_most.bytes;
             if full || event.seq.next() != first {
                 return;
             }
@@ -309,6 +321,11 @@ impl Live {
         self.room.info().kind != RoomKind::Class && self.room.members().len() <= limits::PRESENCE_EACH
     }
 
+    /// Whether no tick is needed until something happens.
+    pub fn is_settled(&self) -> bool {
+        self.typing.is_idle() && self.settle_at.is_none() && self.presence_dirty.is_empty() && !self.list_dirty
+    }
+
     /// Moves an attachment on through the ring. Called until it is not [`CatchUp::Store`].
     pub fn catch_up(&mut self, conn: u64) -> CatchUp {
         let (start, head) = (self.ring_start(), self.room.head());
@@ -383,9 +400,14 @@ impl Live {
         self.presence_dirty.insert(user.clone());
     }
 
+    /// Connections whose grant's window or mute ends by now.
+    pub fn due_windows(&self, now: Millis) -> Vec<Arc<Conn>> {
+        self.attached.iter().filter(|a| a.is_due(now)).map(|a| a.conn.clone()).collect()
+    }
+
     /// Looks at everybody's rights again whose grant's window may have moved.
     pub fn reconsider_windows(&mut self, now: Millis) {
-        self.reconsider_those(now, |a| a.access.until.is_some_and(|until| until <= now) || a.access.muted_until.is_some_and(|until| until <= now));
+        self.reconsider_those(now, |a| a.is_due(now));
     }
 
     fn reconsider_all(&mut self, now: Millis) {
@@ -434,6 +456,10 @@ impl Live {
 }
 
 impl Attachment {
+    fn is_due(&self, now: Millis) -> bool {
+        [self.access.until, self.access.muted_until].iter().flatten().any(|end| *end <= now)
+    }
+
     fn push_event(&mut self, seq: Seq, frames: &Encoded) {
         if self.state != Attached::Live {
             return;

@@ -2,13 +2,13 @@
 
 use super::{conn::Conn, encode};
 use crate::{
-    gateway::mailbox::Frame,
+    gateway::Frame,
     storage::{Head, SharedStore, StoreError, UserState},
 };
 use parking_lot::Mutex;
 use std::{collections::BTreeSet, sync::Arc};
 use stoa_protocol::{Millis, Presence, PresenceState, RoomId, Seq, UserEvent, UserId};
-use stoa_rooms::Devices;
+use stoa_rooms::{Bucket, Devices};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ pub struct UserLive {
     pub status: String,
     /// When they were last there.
     pub last_seen: Option<Millis>,
+    /// What the user may still send, over all connections.
+    pub pace: Bucket,
     /// Rooms whose row in the list is to be told to connections that want it.
     pub list_dirty: BTreeSet<RoomId>,
     /// The cell was taken out of the registry.
@@ -52,6 +54,7 @@ impl UserCell {
             head: state.head,
             status: state.status,
             last_seen: state.last_seen,
+            pace: Bucket::new(),
             list_dirty: BTreeSet::new(),
             retired: false,
         };

@@ -15,11 +15,10 @@ use std::{
 use stoa_protocol::{Epoch, Fault, Key, Reply, RoomEventBody, RoomId, Seq, UserEvent, UserId};
 use stoa_rooms::{Actor, Facts, Intent, Room, Target};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// Most drafts of one transaction: beyond some hundred rows a batch gets no cheaper per row and its first waits longer.
 const BATCH: usize = 256;
-/// Most drafts that wait in a lane; beyond it commands are refused as `overloaded`, some tenths of a second's work.
-const WAITING: usize = 4096;
 /// Told with `overloaded`, milliseconds: a full lane is worked off in about this time.
 const RETRY_MS: u64 = 500;
 
@@ -90,9 +89,10 @@ pub struct LaneTask {
 }
 
 impl Writer {
-    /// Lanes by room hash; SQLite has one.
-    pub fn new(lanes: usize) -> (Self, Vec<LaneTask>) {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..lanes.max(1)).map(|_| mpsc::channel(WAITING)).unzip();
+    /// Lanes by room hash; SQLite has one. `waiting` jobs at most wait in all of them together.
+    pub fn new(lanes: usize, waiting: usize) -> (Self, Vec<LaneTask>) {
+        let each = (waiting / lanes.max(1)).max(1);
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..lanes.max(1)).map(|_| mpsc::channel(each)).unzip();
         (Self { lanes: senders.into() }, receivers.into_iter().map(|jobs| LaneTask { jobs }).collect())
     }
 
@@ -100,14 +100,14 @@ impl Writer {
     ///
     /// # Errors
     /// `overloaded`; nothing was accepted.
-    pub fn submit(&self, job: Job) -> Result<(), (Fault, Job)> {
+    pub fn submit(&self, job: Job) -> Result<(), Fault> {
         let lane = &self.lanes[lane_of(job.lane_key(), self.lanes.len())];
-        lane.try_send(job).map_err(|error| (Fault::overloaded(RETRY_MS), error.into_inner()))
+        lane.try_send(job).map_err(|_| Fault::overloaded(RETRY_MS))
     }
 
     /// Jobs that wait in all lanes.
     pub fn waiting(&self) -> usize {
-        self.lanes.iter().map(|lane| WAITING - lane.capacity()).sum()
+        self.lanes.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
     }
 }
 
@@ -160,18 +160,24 @@ impl ReplyTo {
 }
 
 impl LaneTask {
-    /// Runs until every sender is gone, which is after the last connection has closed: what was accepted is written.
-    pub async fn run(mut self, hub: Arc<Hub>) {
-        let mut jobs = Vec::with_capacity(BATCH);
-        while self.jobs.recv_many(&mut jobs, BATCH).await > 0 {
-            hub.metrics.batch_jobs.observe(jobs.len() as f64);
+    /// Runs until `stop`; what was accepted before is still written.
+    pub async fn run(mut self, hub: Arc<Hub>, stop: CancellationToken) {
+        let mut jobs = Vec::new();
+        loop {
+            let got = tokio::select! {
+                biased;
+                got = self.jobs.recv_many(&mut jobs, BATCH) => got,
+                () = stop.cancelled(), if !self.jobs.is_closed() => {
+                    self.jobs.close();
+                    continue;
+                }
+            };
+            if got == 0 {
+                return;
+            }
+            hub.metrics.batch_jobs.observe(got as f64);
             write(&hub, std::mem::take(&mut jobs)).await;
         }
-    }
-
-    /// Stops accepting; what waits is still written.
-    pub fn close(&mut self) {
-        self.jobs.close();
     }
 }
 

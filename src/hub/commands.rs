@@ -1,0 +1,98 @@
+//! From a command on the wire to what it wants of a room.
+
+use stoa_protocol::{
+    ChatBody, Command, Key, MemberJoined, MemberUpdated, RoomCreate, RoomCreated, RoomId, RoomUpdated,
+};
+use stoa_rooms::Intent;
+
+/// A durable command about one room.
+pub struct Durable {
+    /// Where.
+    pub room: RoomId,
+    /// Makes it idempotent.
+    pub key: Key,
+    /// What is wanted.
+    pub intent: Intent,
+}
+
+/// A command that is not durable comes back as it was.
+pub fn durable(command: Command) -> Result<Durable, Command> {
+    let (room, key, intent) = match command {
+        Command::RoomUpdate(c) => {
+            let change = RoomUpdated {
+                title: c.title,
+                topic: c.topic,
+                history: c.history,
+                slow_mode_s: c.slow_mode_s,
+                retention_days: c.retention_days,
+                data: c.data,
+            };
+            (c.room, c.key, Intent::Update(change))
+        }
+        Command::RoomArchive(c) => (c.room, c.key, Intent::Archive(c.archived)),
+        Command::RoomLeave(c) => (c.room, c.key, Intent::Leave),
+        Command::MemberAdd(c) => {
+            let joined = MemberJoined { user: c.user, role: c.role, capabilities: c.capabilities, data: c.data };
+            (c.room, c.key, Intent::AddMember(joined))
+        }
+        Command::MemberUpdate(c) => {
+            let change = MemberUpdated {
+                user: c.user,
+                role: c.role,
+                capabilities: c.capabilities,
+                muted_until: c.muted_until,
+                data: c.data,
+            };
+            (c.room, c.key, Intent::UpdateMember(change))
+        }
+        Command::MemberRemove(c) => (c.room, c.key, Intent::RemoveMember(c.user)),
+        Command::MemberBan(c) => (c.room, c.key, Intent::Ban { user: c.user, until: c.until, reason: c.reason }),
+        Command::MemberUnban(c) => (c.room, c.key, Intent::Unban(c.user)),
+        Command::ChatSend(c) => {
+            let body = ChatBody {
+                text: c.text,
+                mentions: c.mentions,
+                mention_all: c.mention_all,
+                reply_to: c.reply_to,
+                thread: c.thread,
+                announcement: c.announcement,
+                data: c.data,
+            };
+            (c.room, c.key, Intent::Send(body))
+        }
+        Command::ChatEdit(c) => {
+            (c.room, c.key, Intent::Edit { target: c.target, text: c.text, mentions: c.mentions, data: c.data })
+        }
+        Command::ChatDelete(c) => (c.room, c.key, Intent::Delete { target: c.target }),
+        Command::ChatReact(c) => (c.room, c.key, Intent::React { target: c.target, emoji: c.emoji, on: c.on }),
+        Command::ChatPin(c) => (c.room, c.key, Intent::Pin { target: c.target, on: c.on }),
+        Command::AppSend(c) => match (c.room.clone(), c.key.clone()) {
+            (Some(room), Some(key)) => (room, key, Intent::App { name: c.name, data: c.data }),
+            (Some(_) | None, _) => return Err(Command::AppSend(c)),
+        },
+        Command::Hello(_)
+        | Command::TokenRefresh(_)
+        | Command::Ping(_)
+        | Command::RoomCreate(_)
+        | Command::RoomDirect(_)
+        | Command::RoomOpen(_)
+        | Command::RoomClose(_)
+        | Command::RoomList(_)
+        | Command::MemberList(_)
+        | Command::ChatRead(_)
+        | Command::ChatHistory(_)
+        | Command::ChatSearch(_)
+        | Command::Typing(_)
+        | Command::PresenceSet(_)
+        | Command::PresenceList(_)
+        | Command::ProfileList(_) => return Err(command),
+    };
+    Ok(Durable { room, key, intent })
+}
+
+/// What creating a room wants.
+pub fn creation(create: RoomCreate) -> (Option<RoomId>, Key, Intent) {
+    let RoomCreate { key, room, kind, title, topic, history, slow_mode_s, retention_days, members, data } = create;
+    let created = RoomCreated { kind, title, topic, history, slow_mode_s, retention_days, data };
+    (room, key, Intent::Create { room: created, members })
+}
