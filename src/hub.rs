@@ -208,7 +208,13 @@ impl Hub {
 
 impl Tasks {
     /// Spawns everything. The lanes end when what waits is written after `stop_writing`, the rest at `shutdown`.
-    pub fn spawn(self, hub: &Arc<Hub>, tracker: &TaskTracker, shutdown: &CancellationToken, stop_writing: &CancellationToken) {
+    pub fn spawn(
+        self,
+        hub: &Arc<Hub>,
+        tracker: &TaskTracker,
+        shutdown: &CancellationToken,
+        stop_writing: &CancellationToken,
+    ) {
         tracker.spawn(self.flush.run(shutdown.clone()));
         tracker.spawn(self.users.run(shutdown.clone()));
         tracker.spawn(timers::run(hub.clone(), shutdown.clone()));

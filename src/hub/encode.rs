@@ -2,7 +2,9 @@
 
 use crate::{gateway::Frame, storage::StoredEvent};
 use serde::Serialize;
-use stoa_protocol::{Ack, Audience, Capability, Control, ErrorFrame, Fault, Reply, RoomEvent, RoomEventBody, RoomId, Seq, UserEvent};
+use stoa_protocol::{
+    Ack, Audience, Capability, Control, ErrorFrame, Fault, Reply, RoomEvent, RoomEventBody, RoomId, Seq, UserEvent,
+};
 use stoa_rooms::Access;
 
 /// An event for the two kinds of readers.
@@ -53,13 +55,8 @@ pub fn room_event(room: &RoomId, event: &StoredEvent) -> Encoded {
         | RoomEventBody::ChatPinned { .. }
         | RoomEventBody::App { .. } => None,
     };
-    let wire = RoomEvent {
-        room: room.clone(),
-        seq: event.seq,
-        at: event.at,
-        from: event.from.clone(),
-        body: body.clone(),
-    };
+    let wire =
+        RoomEvent { room: room.clone(), seq: event.seq, at: event.at, from: event.from.clone(), body: body.clone() };
     Encoded { full: frame(&wire), bare, edits }
 }
 
@@ -95,6 +92,7 @@ pub fn error(id: Option<u64>, fault: Fault) -> Frame {
 
 fn frame(value: &impl Serialize) -> Frame {
     Frame::text_with(|buffer| {
-        serde_json::to_writer(buffer, value).expect("protocol types have string keys only and a buffer takes all bytes");
+        serde_json::to_writer(buffer, value)
+            .expect("protocol types have string keys only and a buffer takes all bytes");
     })
 }

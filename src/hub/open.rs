@@ -33,7 +33,12 @@ impl Hub {
     ///
     /// # Errors
     /// `not_found` for whoever may not, in the same words as for a room that does not exist.
-    pub(super) async fn open(self: &Arc<Self>, conn: &Arc<Conn>, id: u64, open: &RoomOpen) -> Result<Arc<RoomCell>, Fault> {
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        conn: &Arc<Conn>,
+        id: u64,
+        open: &RoomOpen,
+    ) -> Result<Arc<RoomCell>, Fault> {
         let cell = self.room(&open.room).await?;
         self.join_by_grant(&cell, conn).await?;
         let attached = self.attach(&cell, conn, open.since.as_ref())?;
@@ -129,8 +134,7 @@ impl Hub {
         let profiles = self.profiles_of(people_of(&messages, &members, &presence)).await?;
         let pins = std::mem::take(&mut opened.pins);
         let more = page.more_before || cut;
-        let snapshot =
-            Snapshot { info, member_count, members, messages, more, pins, online, presence, read, profiles };
+        let snapshot = Snapshot { info, member_count, members, messages, more, pins, online, presence, read, profiles };
         Ok(Opened { snapshot: Some(Box::new(snapshot)), ..opened })
     }
 

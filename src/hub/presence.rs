@@ -25,8 +25,11 @@ impl Hub {
         if people.is_empty() {
             return (cell.lock().users().len() as u32, vec![]);
         }
-        let here: Vec<_> =
-            people.iter().filter_map(|user| self.presence_of(user)).filter(|p| p.state != PresenceState::Offline).collect();
+        let here: Vec<_> = people
+            .iter()
+            .filter_map(|user| self.presence_of(user))
+            .filter(|p| p.state != PresenceState::Offline)
+            .collect();
         (here.len() as u32, here)
     }
 

@@ -183,8 +183,11 @@ impl Hub {
         let (_, here) = self.presence_now(&cell, &people);
         let online = here.len() as u32;
         let limit = ask.limit.unwrap_or(limits::PAGE_DEFAULT) as usize;
-        let mut presence: Vec<_> =
-            here.into_iter().filter(|p| ask.after.as_ref().is_none_or(|after| p.user > *after)).take(limit + 1).collect();
+        let mut presence: Vec<_> = here
+            .into_iter()
+            .filter(|p| ask.after.as_ref().is_none_or(|after| p.user > *after))
+            .take(limit + 1)
+            .collect();
         let more = presence.len() > limit;
         presence.truncate(limit);
         let profiles = self.profiles_of(presence.iter().map(|p| p.user.clone()).collect()).await?;

@@ -276,4 +276,3 @@ fn people_change(body: &RoomEventBody) -> Option<(UserId, bool)> {
         | RoomEventBody::App { .. } => None,
     }
 }
-

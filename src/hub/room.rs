@@ -231,7 +231,8 @@ impl Live {
         for event in events.iter().rev() {
             let first = self.ring.front().map_or(self.room.head().next(), |kept| kept.seq);
             let frames = encode::room_event(self.room.id(), event);
-            let full = self.ring.len() >= self.ring_most.events || self.ring_bytes + frames.len() > self.ring_most.bytes;
+            let full =
+                self.ring.len() >= self.ring_most.events || self.ring_bytes + frames.len() > self.ring_most.bytes;
             if full || event.seq.next() != first {
                 return;
             }

@@ -18,8 +18,8 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::{Arc, atomic::Ordering};
 use stoa_protocol::{
-    AppSend, Capability, ChatRead, CloseCode, Command, Control, Cursor, ErrorCode, Fault, Hello, Millis, PresenceSet, ProfileList,
-    Reply, RoomId, Typing, UserId, VERSION, Welcome, limits, parse_client,
+    AppSend, Capability, ChatRead, CloseCode, Command, Control, Cursor, ErrorCode, Fault, Hello, Millis, PresenceSet,
+    ProfileList, Reply, RoomId, Typing, UserId, VERSION, Welcome, limits, parse_client,
 };
 use stoa_rooms::Bucket;
 
@@ -315,7 +315,8 @@ impl HubSession {
         let most = self.hub.limits.rooms_per_connection as usize;
         known.rooms.retain(|cell| cell.id != open.room);
         if known.rooms.len() >= most {
-            return self.refuse(Some(id), Fault::rate_limited(format!("a connection opens {most} rooms at most"), 1_000));
+            return self
+                .refuse(Some(id), Fault::rate_limited(format!("a connection opens {most} rooms at most"), 1_000));
         }
         let now = self.hub.clock.now();
         let rate = self.hub.limits.frames_per_s;
@@ -550,4 +551,3 @@ impl Session for HubSession {
         }
     }
 }
-

@@ -1,7 +1,7 @@
 //! The one timer task: what rooms and users tell per tick, what ends by itself, what has to be looked at again.
 
 use super::Hub;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use stoa_protocol::{Millis, UserId};
 use tokio_util::sync::CancellationToken;
 

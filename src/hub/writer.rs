@@ -425,10 +425,7 @@ impl Job {
     }
 }
 
-async fn read_keys(
-    tx: &mut dyn WriteTx,
-    drafts: &[&Draft],
-) -> StoreResult<HashMap<(RoomId, UserId, Key), KeyHit>> {
+async fn read_keys(tx: &mut dyn WriteTx, drafts: &[&Draft]) -> StoreResult<HashMap<(RoomId, UserId, Key), KeyHit>> {
     let names: BTreeSet<(RoomId, UserId, Key)> = drafts
         .iter()
         .filter_map(|d| d.key.as_ref().map(|key| (d.room.clone(), d.actor.user.clone(), key.clone())))
@@ -441,10 +438,7 @@ async fn read_keys(
     Ok(names.into_iter().zip(hits).filter_map(|(name, hit)| hit.map(|hit| (name, hit))).collect())
 }
 
-async fn read_targets(
-    tx: &mut dyn WriteTx,
-    drafts: &[&Draft],
-) -> StoreResult<HashMap<(RoomId, Seq), MessageMeta>> {
+async fn read_targets(tx: &mut dyn WriteTx, drafts: &[&Draft]) -> StoreResult<HashMap<(RoomId, Seq), MessageMeta>> {
     let targets: BTreeSet<(RoomId, Seq)> =
         drafts.iter().filter_map(|d| d.intent.target().map(|seq| (d.room.clone(), seq))).collect();
     if targets.is_empty() {
