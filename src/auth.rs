@@ -24,6 +24,7 @@ mod key;
 mod mint;
 
 pub use key::{Algorithm, Key};
+pub(crate) use mint::dev_secret;
 pub use mint::{Minter, Ticket};
 
 use crate::{
@@ -56,7 +57,7 @@ impl Auth {
     /// Makes or finds the secret of `--dev` and looks at every key set once, for ten seconds at most. A set that does
     /// not answer does not keep the server from starting: [`Verifier::keep_fresh`] tries again.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let dev = config.dev.as_ref().map(mint::dev_secret).transpose()?;
+        let dev = config.dev.as_ref().map(dev_secret).transpose()?;
         let login = dev.as_ref().map(|secret| Minter::dev(secret.clone()));
         let verifier = Arc::new(Verifier::new(config, dev));
         verifier.refresh().await;

@@ -67,7 +67,7 @@ impl Minter {
     }
 
     /// Signs for those who log in by name.
-    pub(super) fn dev(secret: Secret) -> Self {
+    pub(crate) fn dev(secret: Secret) -> Self {
         let key = EncodingKey::from_secret(secret.expose());
         Self { issuer: dev_issuer(secret), key }
     }
@@ -166,7 +166,7 @@ pub(super) fn dev_issuer(secret: Secret) -> IssuerConfig {
 }
 
 /// The secret of `--dev`, made where there is none yet.
-pub(super) fn dev_secret(dev: &Dev) -> io::Result<Secret> {
+pub(crate) fn dev_secret(dev: &Dev) -> io::Result<Secret> {
     match dev {
         Dev::Configured(secret) => Ok(secret.clone()),
         Dev::Memory => random_secret(),
