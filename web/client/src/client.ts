@@ -1,0 +1,575 @@
+import { type Clock, systemClock } from "./clock.ts";
+import { Emitter } from "./emitter.ts";
+import { passes, StoaError } from "./errors.ts";
+import { Link, type Phase, type Refusal, type SocketClass, type TokenProvider } from "./link.ts";
+import { RoomList } from "./list.ts";
+import { type Durable, Outbox, type Outcome, type Store } from "./outbox.ts";
+import type {
+  ClientFrame,
+  Cursor,
+  Data,
+  Fault,
+  Name,
+  PresenceState,
+  Profile,
+  Reply,
+  RoomCreate,
+  RoomEntry,
+  RoomId,
+  Seq,
+  ServerFrame,
+  UserEvent,
+  UserId,
+  Welcome,
+} from "./protocol.ts";
+import { Room } from "./room.ts";
+
+export interface ConnectOptions {
+  /** Where the server is: `wss://host/v1/ws`. `http` and `https` addresses are taken as `ws` and `wss`. */
+  url: string | URL;
+  /** Gives a token. Asked at every connection and before the token expires. Throw `NoToken` to stop. */
+  token: TokenProvider;
+  /** Who the token will be for: what this user left in `store` is shown before the first connection. */
+  user?: UserId;
+  /** Keeps commands that wait over a reload: `sessionStorage` in a browser. */
+  store?: Store;
+  /** Another WebSocket than the platform's. */
+  WebSocket?: SocketClass;
+  /** Another clock than the system's. */
+  clock?: Clock;
+  /** Whether the room list is kept up to date; on by default. */
+  list?: boolean;
+  /** What this device is called. */
+  device?: string;
+  /** The program's name and version, for the operator's log. */
+  client?: string;
+}
+
+/** How it goes. A new object after each change, never changed in place. */
+export interface ClientState {
+  /**
+   * `connecting`: for the first time. `offline`: it was lost, or could not be had; it is tried again by itself.
+   * `catching_up`: connected, and what was missed is on its way. `connected`: everything is here. `refused`: the
+   * server will not, see `refusal`; `retry()` tries again. `closed`: by `close()`.
+   */
+  status: "connecting" | "offline" | "catching_up" | "connected" | "refused" | "closed";
+  /** When it is tried again, by this device's clock; absent while it is being tried. */
+  retryAt?: number;
+  refusal?: Refusal;
+  /** Commands that are not committed yet. */
+  waiting: number;
+  user?: UserId;
+  profile?: Profile;
+  mayCreate: boolean;
+  features: readonly string[];
+}
+
+/** Where something about the user happened. */
+interface Told {
+  room: RoomId;
+  from?: UserId;
+  at: number;
+}
+
+export interface ClientEvents {
+  /** Something in `state` changed. */
+  change: ClientState;
+  /** The room list changed. */
+  rooms: readonly RoomEntry[];
+  /** Names or pictures changed. */
+  profiles: ReadonlyMap<UserId, Profile>;
+  /** A message mentions the user. Each mention is told once, also after a time offline. */
+  mention: Told & { message: Seq };
+  /** The user was made a member of a room. */
+  invited: Told;
+  /** The user's membership was taken away. */
+  removed: Told & { reason: string };
+  /** The user's role was changed. */
+  rights: Told & { role: string };
+  /** An event of the host application to the user, durable or passing. */
+  app: { from?: UserId; name: Name; data?: Data };
+}
+
+type Unnamed<Frame> = Frame extends unknown ? Omit<Frame, "id"> : never;
+/** A question to the server: it changes nothing, so it may be asked again. */
+export type Query = Extract<
+  Unnamed<ClientFrame>,
+  {
+    type:
+      | "room.list"
+      | "member.list"
+      | "chat.history"
+      | "chat.search"
+      | "presence.list"
+      | "profile.list"
+      | "room.direct";
+  }
+>;
+
+/** What a user may say of themselves. */
+export type OwnState = Exclude<PresenceState, "offline">;
+
+interface Asked {
+  frame: Query;
+  tries: number;
+  resolve(reply: Reply): void;
+  reject(error: StoaError): void;
+}
+
+/** More questions at once are a loop. */
+const MOST_QUERIES = 256;
+const MOST_TRIES = 5;
+const AGAIN_MS = 1_000;
+/** Pages of the room list that are fetched by themselves: 2,000 rooms. */
+const MOST_PAGES = 20;
+const PAGE = 100;
+/** Names per question (the server's `PROFILES`). */
+const PROFILES = 100;
+/** Closed rooms whose state is kept for coming back. */
+const CLOSED_ROOMS = 20;
+
+/** Connects, and stays connected until `close()`. Nothing is thrown: `state` tells how it goes. */
+export function connect(options: ConnectOptions): Client {
+  return new Client(options);
+}
+
+export class Client extends Emitter<ClientEvents> {
+  readonly #clock: Clock;
+  readonly #link: Link;
+  readonly #outbox: Outbox;
+  readonly #list = new RoomList();
+  readonly #isListed: boolean;
+  readonly #rooms = new Map<RoomId, Room>();
+  readonly #calls = new Map<number, (outcome: Outcome) => void>();
+  readonly #queries = new Set<Asked>();
+  readonly #timers = new Set<unknown>();
+  readonly #unknown = new Set<UserId>();
+  readonly #askedFor = new Set<UserId>();
+  readonly #stopListening: () => void;
+  #profiles: ReadonlyMap<UserId, Profile> = new Map();
+  #state: ClientState | undefined;
+  #welcome: Welcome | undefined;
+  #user: UserId | undefined;
+  #cursor: Cursor | undefined;
+  #userGap = false;
+  #isFirst = true;
+  #presence: { state: OwnState; text?: string } | undefined;
+  #epochOfList = 0;
+
+  constructor(options: ConnectOptions) {
+    super();
+    const socket = options.WebSocket ?? (globalThis.WebSocket as unknown as SocketClass | undefined);
+    if (!socket) throw new Error("there is no WebSocket here: give one in `options.WebSocket`");
+    this.#clock = options.clock ?? systemClock;
+    this.#isListed = options.list ?? true;
+    this.#outbox = new Outbox(
+      {
+        ready: (room) => this.#link.isOpen && (this.#rooms.get(room)?.isReady ?? true),
+        call: (frame, done) => this.#call(frame, done),
+        isApplied: (room, seq) => this.#rooms.get(room)?.isApplied(seq) ?? true,
+        changed: (room) => {
+          this.#rooms.get(room)?.touched();
+          this.#changed();
+        },
+        refused: (entry) => this.#rooms.get(entry.frame.room)?.refused(entry),
+      },
+      this.#clock,
+      options.store,
+    );
+    this.#link = new Link(
+      {
+        url: String(options.url).replace(/^http/, "ws"),
+        token: options.token,
+        WebSocket: socket,
+        clock: this.#clock,
+        list: this.#isListed,
+        device: options.device,
+        client: options.client ?? "stoa-client/0.1",
+      },
+      {
+        opened: (welcome) => this.#opened(welcome),
+        frame: (frame) => this.#hear(frame),
+        lost: () => this.#lost(),
+        phase: () => this.#phase(),
+        userCursor: () => this.#cursor,
+      },
+    );
+    if (options.user !== undefined) {
+      this.#user = options.user;
+      this.#outbox.own(options.user);
+    }
+    this.#stopListening = listenToNetwork(() => this.#link.wake());
+    this.#link.start();
+  }
+
+  /** How it goes now. The same object until something changes. */
+  get state(): ClientState {
+    this.#state ??= this.#build();
+    return this.#state;
+  }
+
+  /** The user's rooms, the one with the newest message first. */
+  get rooms(): readonly RoomEntry[] {
+    return this.#list.entries;
+  }
+
+  /** Whether `rooms` has been fetched since the connection was made. */
+  get hasRooms(): boolean {
+    return this.#list.isComplete;
+  }
+
+  /** Names and pictures that are known. */
+  get profiles(): ReadonlyMap<UserId, Profile> {
+    return this.#profiles;
+  }
+
+  /** A name and picture. An unknown one is asked for, and `profiles` tells when it came. */
+  profile(user: UserId): Profile | undefined {
+    const known = this.#profiles.get(user);
+    if (!known && !this.#askedFor.has(user)) {
+      this.#askedFor.add(user);
+      if (this.#unknown.size === 0) queueMicrotask(() => void this.#askProfiles());
+      this.#unknown.add(user);
+    }
+    return known;
+  }
+
+  /** A room; the same object for the same id. It does nothing until `open()`, except that it can send. */
+  room(id: RoomId): Room {
+    const known = this.#rooms.get(id);
+    if (known) return known;
+    const room = new Room(id, {
+      client: this,
+      clock: this.#clock,
+      outbox: this.#outbox,
+      me: () => this.#user,
+      isOpen: () => this.#link.isOpen,
+      call: (frame, done) => this.#call(frame, done),
+      tell: (frame) => this.#link.send({ ...frame, id: this.#link.nextId() }),
+      newKey,
+      learn: (profiles) => this.#learn(profiles),
+      changed: () => this.#changed(),
+      readUpTo: (room, seq) => {
+        this.#list.read(room, seq);
+        this.#listChanged();
+      },
+    });
+    this.#rooms.set(id, room);
+    this.#forgetClosed();
+    return room;
+  }
+
+  /** Creates a room, also when offline: the id is known at once, `created` tells when the server has it. */
+  createRoom(fields: Omit<RoomCreate, "key">): { room: RoomId; created: Promise<Seq> } {
+    const room = fields.room ?? newKey().slice(0, 20);
+    const frame = { type: "room.create", ...fields, room, key: newKey() } as Durable;
+    return { room, created: this.#outbox.add(frame).acked };
+  }
+
+  /** Finds or creates the direct room with somebody. */
+  async direct(user: UserId): Promise<RoomId> {
+    const reply = await this.query({ type: "room.direct", user });
+    if (reply.kind !== "room") throw new StoaError({ code: "internal", message: "an unexpected reply" });
+    return reply.room;
+  }
+
+  /** Asks. While offline the question waits; a refusal that passes is asked again. */
+  query(frame: Query): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.#link.phase.phase === "closed") return reject(closed());
+      if (this.#queries.size >= MOST_QUERIES) {
+        return reject(new StoaError({ code: "overloaded", message: "too many questions are waiting" }));
+      }
+      const asked = { frame, tries: 0, resolve, reject };
+      this.#queries.add(asked);
+      this.#ask(asked);
+    });
+  }
+
+  /** The user's own state on this device; kept over reconnects. */
+  setPresence(state: OwnState, text?: string): void {
+    this.#presence = { state, text };
+    this.#link.send({ type: "presence.set", id: this.#link.nextId(), state, text });
+  }
+
+  /** Tries at once, when offline, or after a refusal. */
+  retry(): void {
+    this.#link.retry();
+  }
+
+  /** Leaves every room, ends the connection and all timers. What waits in `store` stays there. */
+  close(): void {
+    if (this.#link.phase.phase === "closed") return;
+    this.#stopListening();
+    for (const room of this.#rooms.values()) room.end();
+    this.#link.close();
+    this.#outbox.end();
+    for (const handle of this.#timers) this.#clock.clearTimeout(handle);
+    for (const asked of this.#queries) asked.reject(closed());
+    this.#queries.clear();
+    this.#calls.clear();
+    this.#state = undefined;
+    this.emit("change", this.state);
+    this.silence();
+  }
+
+  #opened(welcome: Welcome): void {
+    this.#isFirst = false;
+    this.#welcome = welcome;
+    // Another user's token: nothing of the one before may stay.
+    if (this.#user !== undefined && this.#user !== welcome.user) for (const room of this.#rooms.values()) room.forget();
+    this.#user = welcome.user;
+    this.#cursor = welcome.cursor;
+    this.#outbox.own(welcome.user);
+    this.#learn({ [welcome.user]: welcome.profile });
+    if (this.#presence) this.setPresence(this.#presence.state, this.#presence.text);
+    for (const room of this.#rooms.values()) room.attach();
+    for (const asked of this.#queries) this.#ask(asked);
+    if (this.#isListed) void this.#restoreList();
+    this.#outbox.flush();
+  }
+
+  #lost(): void {
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const done of calls) done("lost");
+    for (const room of this.#rooms.values()) if (room.isWanted) room.detached();
+  }
+
+  #phase(): void {
+    const { phase } = this.#link.phase;
+    if (phase === "waiting" || phase === "refused") this.#isFirst = false;
+    this.#changed();
+  }
+
+  #hear(frame: ServerFrame): void {
+    if ("user_seq" in frame) return this.#userEvent(frame);
+    switch (frame.type) {
+      case "ack":
+        if (frame.result?.kind === "token") this.#link.refreshed(frame.result.expires_at);
+        return this.#answer(frame.id, { ack: frame });
+      case "error":
+        return frame.id === undefined ? undefined : this.#answer(frame.id, { fault: frame });
+      case "profile":
+        return this.#learn({ [frame.user]: frame.profile });
+      case "list":
+        this.#list.put(frame.entry);
+        return this.#listChanged();
+      case "list.removed":
+        this.#list.remove(frame.room);
+        return this.#listChanged();
+      case "user.reset":
+        this.#cursor = frame.cursor;
+        if (this.#isListed) void this.#restoreList();
+        return;
+      case "app.passing":
+        if (frame.room === undefined) return this.emit("app", { from: frame.from, name: frame.name, data: frame.data });
+        return this.#rooms.get(frame.room)?.hear({ ...frame, room: frame.room });
+      case "welcome":
+      case "pong":
+      case "token.expiring":
+      case "bye":
+        return;
+      default:
+        this.#rooms.get(frame.room)?.hear(frame);
+    }
+  }
+
+  #userEvent(event: UserEvent): void {
+    if (this.#cursor) {
+      if (event.user_seq <= this.#cursor.seq) return;
+      // A hole in the user's own stream: a new connection resumes from the cursor. Once; then it is not the loss of
+      // a frame, and the list has restored what can be restored.
+      if (event.user_seq > this.#cursor.seq + 1 && !this.#userGap) {
+        this.#userGap = true;
+        return this.#link.renew("user stream");
+      }
+      this.#userGap = false;
+      this.#cursor = { epoch: this.#cursor.epoch, seq: event.user_seq };
+    }
+    const { from, at } = event;
+    switch (event.type) {
+      case "user.mentioned":
+        return this.emit("mention", { room: event.room, message: event.message, from, at });
+      case "user.invited":
+        return this.emit("invited", { room: event.room, from, at });
+      case "user.removed":
+        return this.emit("removed", { room: event.room, reason: event.reason, from, at });
+      case "user.rights":
+        return this.emit("rights", { room: event.room, role: event.role, from, at });
+      case "user.app":
+        return this.emit("app", { from, name: event.name, data: event.data });
+    }
+  }
+
+  #call(frame: object, done: (outcome: Outcome) => void): void {
+    const id = this.#link.nextId();
+    const named = { ...frame, id };
+    if (new TextEncoder().encode(JSON.stringify(named)).length > this.#link.frameBytes) {
+      const fault: Fault = { code: "too_large", message: `is larger than ${this.#link.frameBytes} bytes` };
+      return done({ fault });
+    }
+    this.#calls.set(id, done);
+    if (this.#link.send(named)) return;
+    this.#calls.delete(id);
+    done("lost");
+  }
+
+  #answer(id: number, outcome: Outcome): void {
+    const done = this.#calls.get(id);
+    this.#calls.delete(id);
+    done?.(outcome);
+  }
+
+  #ask(asked: Asked): void {
+    if (!this.#link.isOpen) return;
+    this.#call(asked.frame, (outcome) => {
+      // Asked again when the connection is back.
+      if (outcome === "lost" || !this.#queries.has(asked)) return;
+      if ("fault" in outcome && passes(outcome.fault) && asked.tries < MOST_TRIES) {
+        asked.tries += 1;
+        return this.#later(outcome.fault.retry_after_ms ?? AGAIN_MS, () => this.#ask(asked));
+      }
+      this.#queries.delete(asked);
+      if ("fault" in outcome) asked.reject(new StoaError(outcome.fault));
+      else if (outcome.ack.result) asked.resolve(outcome.ack.result);
+      else asked.reject(new StoaError({ code: "internal", message: "an empty reply" }));
+    });
+  }
+
+  #later(ms: number, run: () => void): void {
+    const handle = this.#clock.setTimeout(() => {
+      this.#timers.delete(handle);
+      run();
+    }, ms);
+    this.#timers.add(handle);
+  }
+
+  async #restoreList(): Promise<void> {
+    this.#epochOfList += 1;
+    const epoch = this.#epochOfList;
+    this.#list.begin();
+    this.#changed();
+    const entries: RoomEntry[] = [];
+    try {
+      let after: string | undefined;
+      for (let page = 0; page < MOST_PAGES; page += 1) {
+        const reply = await this.query({ type: "room.list", limit: PAGE, after });
+        // Another connection has begun to ask anew.
+        if (epoch !== this.#epochOfList || reply.kind !== "rooms") return;
+        this.#learn(reply.profiles);
+        entries.push(...reply.rooms);
+        after = reply.next;
+        if (after === undefined) break;
+      }
+    } catch {
+      // Refused: what is known stays, and is not waited for.
+      if (epoch !== this.#epochOfList) return;
+      this.#list.isComplete = true;
+      return this.#listChanged();
+    }
+    this.#list.restore(entries);
+    this.#listChanged();
+  }
+
+  async #askProfiles(): Promise<void> {
+    const users = [...this.#unknown];
+    this.#unknown.clear();
+    for (let first = 0; first < users.length; first += PROFILES) {
+      const part = users.slice(first, first + PROFILES);
+      const reply = await this.query({ type: "profile.list", users: part }).catch(() => undefined);
+      if (reply?.kind === "profiles") this.#learn(reply.profiles);
+      // Whoever asks after a reconnect may be answered more.
+      else for (const user of part) this.#askedFor.delete(user);
+    }
+  }
+
+  #learn(profiles: Record<UserId, Profile> | undefined): void {
+    const news = Object.entries(profiles ?? {}).filter(([user, { name, avatar }]) => {
+      const old = this.#profiles.get(user);
+      return !old || old.name !== name || old.avatar !== avatar;
+    });
+    if (news.length === 0) return;
+    this.#profiles = new Map([...this.#profiles, ...news]);
+    this.emitSoon("profiles", () => this.#profiles);
+    this.#changed();
+  }
+
+  /** Keeps the states of the rooms that were closed last. */
+  #forgetClosed(): void {
+    const closedRooms = [...this.#rooms.values()].filter((room) => !room.isWanted);
+    for (const room of closedRooms.slice(0, Math.max(0, closedRooms.length - CLOSED_ROOMS))) {
+      room.forget();
+    }
+  }
+
+  #listChanged(): void {
+    this.emitSoon("rooms", () => this.#list.entries);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#state = undefined;
+    this.emitSoon("change", () => this.state);
+  }
+
+  #build(): ClientState {
+    const phase = this.#link.phase;
+    const welcome = this.#welcome;
+    return {
+      status: this.#status(phase),
+      retryAt: phase.phase === "waiting" ? phase.retryAt : undefined,
+      refusal: phase.phase === "refused" ? phase.refusal : undefined,
+      waiting: this.#outbox.waiting,
+      user: this.#user,
+      profile: this.#user === undefined ? undefined : this.#profiles.get(this.#user),
+      mayCreate: welcome?.may_create ?? false,
+      features: welcome?.features ?? [],
+    };
+  }
+
+  #status(phase: Phase): ClientState["status"] {
+    switch (phase.phase) {
+      case "connecting":
+        return this.#isFirst ? "connecting" : "offline";
+      case "waiting":
+        return "offline";
+      case "refused":
+        return "refused";
+      case "closed":
+        return "closed";
+      case "open": {
+        const isListed = !this.#isListed || this.#list.isComplete;
+        const isCaughtUp = [...this.#rooms.values()].every((room) => room.isCaughtUp);
+        return isListed && isCaughtUp ? "connected" : "catching_up";
+      }
+    }
+  }
+}
+
+/** 128 random bits in characters that every id and key may have. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function closed(): StoaError {
+  return new StoaError({ code: "closed", message: "the client was closed" });
+}
+
+/** A device that has its network back, or a page that is looked at again, should not wait for a delay to pass. */
+function listenToNetwork(wake: () => void): () => void {
+  const target = globalThis as Partial<
+    Pick<typeof globalThis, "addEventListener" | "removeEventListener" | "document">
+  >;
+  if (!target.addEventListener) return () => {};
+  const seen = () => {
+    if (target.document?.visibilityState === "visible") wake();
+  };
+  target.addEventListener("online", wake);
+  target.document?.addEventListener("visibilitychange", seen);
+  return () => {
+    target.removeEventListener?.("online", wake);
+    target.document?.removeEventListener("visibilitychange", seen);
+  };
+}

@@ -1,0 +1,111 @@
+// What events do to messages. Pure: a changed message is a new object, so that a view can tell by identity.
+import type { Message, Reaction, RoomEvent, Seq, UserId } from "./protocol.ts";
+
+/** Users that a reaction names; the rest is a count (the server's `REACTION_USERS`). */
+const NAMED = 20;
+
+/** Messages in the order of their places, each once. */
+export class Timeline {
+  #messages: Message[] = [];
+
+  get all(): readonly Message[] {
+    return this.#messages;
+  }
+
+  get oldest(): Seq | undefined {
+    return this.#messages[0]?.seq;
+  }
+
+  find(seq: Seq): Message | undefined {
+    const at = this.#place(seq);
+    return this.#messages[at]?.seq === seq ? this.#messages[at] : undefined;
+  }
+
+  replace(messages: readonly Message[]): void {
+    this.#messages = [];
+    this.merge(messages);
+  }
+
+  /** Takes a page in; a message that is here already stays, because events have kept it up to date. */
+  merge(page: readonly Message[]): void {
+    for (const message of [...page].sort((a, b) => a.seq - b.seq)) {
+      const at = this.#place(message.seq);
+      if (this.#messages[at]?.seq !== message.seq) this.#messages.splice(at, 0, message);
+    }
+  }
+
+  /** Keeps the newest. */
+  keep(newest: number): boolean {
+    const isCut = this.#messages.length > newest;
+    if (isCut) this.#messages = this.#messages.slice(-newest);
+    return isCut;
+  }
+
+  apply(event: RoomEvent, me: UserId | undefined): void {
+    if (event.type === "chat.sent") return this.#sent(event);
+    const target = targetOf(event);
+    const message = target === undefined ? undefined : this.find(target);
+    if (message) this.#messages[this.#place(message.seq)] = change(message, event, me);
+  }
+
+  #sent(event: RoomEvent & { type: "chat.sent" }): void {
+    const { type: _, thread, ...message } = event;
+    if (thread === undefined) return this.merge([message]);
+    const root = this.find(thread);
+    if (root) this.#messages[this.#place(thread)] = { ...root, replies: (root.replies ?? 0) + 1 };
+  }
+
+  /** Where `seq` is, or would be. */
+  #place(seq: Seq): number {
+    let low = 0;
+    let high = this.#messages.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#messages[middle] as Message).seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** The message that an event is about. */
+export function targetOf(event: Pick<RoomEvent, "type"> & { target?: Seq }): Seq | undefined {
+  return event.type.startsWith("chat.") ? event.target : undefined;
+}
+
+type Change = { type: string; from?: UserId; at?: number };
+
+/** One message after one event about it. Applying the same event twice changes nothing more. */
+export function change(message: Message, event: Change, me: UserId | undefined): Message {
+  const fact = event as RoomEvent;
+  switch (fact.type) {
+    case "chat.edited":
+      return { ...message, text: fact.text, mentions: fact.mentions, data: fact.data, edited_at: fact.at };
+    case "chat.deleted": {
+      const { data: _1, mentions: _2, attachments: _3, reactions: _4, ...rest } = message;
+      return { ...rest, text: "", deleted: true, pinned: false };
+    }
+    case "chat.reacted":
+      return { ...message, reactions: react(message.reactions ?? [], fact.emoji, fact.on, fact.from, me) };
+    case "chat.pinned":
+      return { ...message, pinned: fact.on };
+    default:
+      return message;
+  }
+}
+
+function react(reactions: Reaction[], emoji: string, on: boolean, from: UserId | undefined, me: UserId | undefined) {
+  if (from === undefined) return reactions;
+  const old = reactions.find((reaction) => reaction.emoji === emoji) ?? { emoji, count: 0, users: [] };
+  const isMine = from === me;
+  const isNamed = old.users.includes(from) || (isMine && old.mine === true);
+  if (on && isNamed) return reactions;
+  // Somebody beyond those that are named may take theirs back; nobody else can.
+  if (!on && !isNamed && old.count <= old.users.length) return reactions;
+  const others = old.users.filter((user) => user !== from);
+  const users = on && others.length < NAMED ? [...others, from] : others;
+  const now: Reaction = { emoji, users, count: old.count + (on ? 1 : -1) };
+  if (isMine ? on : old.mine) now.mine = true;
+  if (!reactions.includes(old)) return on ? [...reactions, now] : reactions;
+  return reactions.map((reaction) => (reaction === old ? now : reaction)).filter((reaction) => reaction.count > 0);
+}

@@ -1,0 +1,673 @@
+import type { Client } from "./client.ts";
+import { type Clock, Timers } from "./clock.ts";
+import { Emitter } from "./emitter.ts";
+import { passes, StoaError } from "./errors.ts";
+import { change, Timeline, targetOf } from "./fold.ts";
+import type { Durable, Entry, EntryStatus, Outbox, Outcome } from "./outbox.ts";
+import type {
+  AccessView,
+  ChatSend,
+  Cursor,
+  Data,
+  Fault,
+  Key,
+  Member,
+  Message,
+  Name,
+  Opened,
+  Presence,
+  ReadMarker,
+  RoomEvent,
+  RoomId,
+  RoomInfo,
+  Seq,
+  ServerFrame,
+  Snapshot,
+  UserId,
+} from "./protocol.ts";
+
+/** A message as it is shown: `pending` when a change of the reader's own is on its way. */
+export type ShownMessage = Message & { pending?: true };
+
+/** A message of the reader's own that is not in the log yet. */
+export interface PendingMessage {
+  key: Key;
+  text: string;
+  reply_to?: Seq;
+  thread?: Seq;
+  mentions?: UserId[];
+  data?: Data;
+  /** When it was written, by this device's clock. */
+  at: number;
+  status: EntryStatus;
+  /** Why it was refused. */
+  fault?: Fault;
+}
+
+/** Everything that a view of a room needs. A new object after each change, never changed in place. */
+export interface RoomState {
+  room: RoomId;
+  /** `closed` was not asked for; `opening` has no state yet; `open` has; `refused` says why in `fault`. */
+  phase: "closed" | "opening" | "open" | "refused";
+  fault?: Fault;
+  /** Whether events that happened before the connection are still on their way. */
+  catchingUp: boolean;
+  info?: RoomInfo;
+  access?: AccessView;
+  /** Oldest first. */
+  messages: readonly ShownMessage[];
+  /** The reader's own that are not committed, oldest first; they belong below the messages. */
+  pending: readonly PendingMessage[];
+  /** Whether there are older messages; `loadOlder` gets them. */
+  more: boolean;
+  loadingOlder: boolean;
+  pins: readonly Seq[];
+  memberCount: number;
+  /** All members, in rooms up to 200. */
+  members: readonly Member[];
+  /** How many people are here. */
+  online: number;
+  /** Who is here, and who was, in rooms up to 200. */
+  presence: ReadonlyMap<UserId, Presence>;
+  typing: { users: readonly UserId[]; count: number };
+  /** Up to where the others have read, in rooms up to 200. */
+  read: ReadonlyMap<UserId, Seq>;
+  /** Up to where the reader has read. */
+  readSeq: Seq;
+  /** The last event that was applied. */
+  seq: Seq;
+}
+
+export interface RoomEvents {
+  /** Something in `state` changed. */
+  change: RoomState;
+  /** A durable event was applied, each once and in order. */
+  event: RoomEvent;
+  /** A passing event of the host application. */
+  app: { from: UserId; name: Name; data?: Data };
+  /** A command of the reader's own was refused. */
+  refused: { command: Durable; fault: Fault };
+}
+
+export interface SendOptions {
+  reply_to?: Seq;
+  thread?: Seq;
+  mentions?: UserId[];
+  mention_all?: boolean;
+  announcement?: boolean;
+  data?: Data;
+}
+
+/** What a room uses of its client. */
+export interface RoomHost {
+  client: Client;
+  clock: Clock;
+  outbox: Outbox;
+  me(): UserId | undefined;
+  isOpen(): boolean;
+  call(frame: object, done: (outcome: Outcome) => void): void;
+  tell(frame: object): boolean;
+  newKey(): Key;
+  learn(profiles: Snapshot["profiles"]): void;
+  changed(room: Room): void;
+  readUpTo(room: RoomId, seq: Seq): void;
+}
+
+const PAGE = 50;
+/** Messages that a room keeps while it is closed. */
+const KEPT = 200;
+/** The server ends typing by itself after some seconds, so it is told anew while it lasts. */
+const TYPING_AGAIN_MS = 3_000;
+const TYPING_ENDS_MS = 5_000;
+/** A told typing that is not told anew: the server's end of it was lost. */
+const TYPING_STALE_MS = 15_000;
+/** Markers are for other people's eyes: one a second is plenty. */
+const READ_EVERY_MS = 1_000;
+const AGAIN_MS = 1_000;
+/** Gaps in a row before the cursor is given up for a snapshot. */
+const MOST_GAPS = 3;
+
+/** One room of one client. `open` attaches; from then on `state` follows the room through every reconnect. */
+export class Room extends Emitter<RoomEvents> {
+  readonly id: RoomId;
+  readonly #host: RoomHost;
+  readonly #timers: Timers;
+  readonly #timeline = new Timeline();
+  #state: RoomState | undefined;
+  #isWanted = false;
+  #phase: RoomState["phase"] = "closed";
+  #fault: Fault | undefined;
+  #isAttached = false;
+  #isAttaching = false;
+  #gaps = 0;
+  #cursor: Cursor | undefined;
+  #head: Seq = 0;
+  #info: RoomInfo | undefined;
+  #access: AccessView | undefined;
+  #more = false;
+  /** Events about messages that came while a page was on its way: the page may be older than they are. */
+  #sinceAsked: RoomEvent[] | undefined;
+  #pins: readonly Seq[] = [];
+  #memberCount = 0;
+  #members: readonly Member[] = [];
+  #online = 0;
+  #presence: ReadonlyMap<UserId, Presence> = new Map();
+  #typing: RoomState["typing"] = { users: [], count: 0 };
+  #read: ReadonlyMap<UserId, Seq> = new Map();
+  #readSeq: Seq = 0;
+  #readTold: Seq = 0;
+  #opening: { resolve(): void; reject(error: StoaError): void }[] = [];
+
+  constructor(id: RoomId, host: RoomHost) {
+    super();
+    this.id = id;
+    this.#host = host;
+    this.#timers = new Timers(host.clock);
+  }
+
+  /** The room as it is now. The same object until something changes. */
+  get state(): RoomState {
+    this.#state ??= this.#build();
+    return this.#state;
+  }
+
+  /** Whether the room is to be attached on every connection. */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  /** Attaches, now and after every reconnect. Fulfilled when the state is there, rejected when it is refused. */
+  open(): Promise<void> {
+    const opened =
+      this.#phase === "open" && this.#isAttached
+        ? Promise.resolve()
+        : new Promise<void>((resolve, reject) => this.#opening.push({ resolve, reject }));
+    // The state says it too.
+    opened.catch(() => {});
+    this.#isWanted = true;
+    if (this.#phase !== "open") this.#phase = "opening";
+    this.#fault = undefined;
+    this.#changed();
+    if (!this.#isAttached) this.attach();
+    return opened;
+  }
+
+  /** Detaches. The state stays for the next time, cut to the newest messages. */
+  close(): void {
+    if (!this.#isWanted) return;
+    this.#isWanted = false;
+    if (this.#isAttached || this.#isAttaching) this.#host.tell({ type: "room.close", room: this.id });
+    this.detached();
+    if (this.#timeline.keep(KEPT)) this.#more = true;
+    this.#phase = "closed";
+    this.#settleOpening(new StoaError({ code: "closed", message: "the room was closed" }));
+    this.#changed();
+  }
+
+  /** Sends a message. It shows in `state.pending` until its event is there; `acked` tells its place. */
+  send(text: string, options: SendOptions = {}): { key: Key; acked: Promise<Seq> } {
+    this.#timers.clear("typing");
+    this.#timers.clear("typing.again");
+    return this.#command({ type: "chat.send", text, ...options } as Partial<ChatSend> & { type: "chat.send" });
+  }
+
+  /** Sends a refused message again. */
+  retry(key: Key): void {
+    this.#host.outbox.retry(this.id, key, this.#host.newKey());
+  }
+
+  /** Drops a message that was refused or never sent; the answer is its text, or `undefined` when it may be there. */
+  discard(key: Key): string | undefined {
+    const entry = this.#host.outbox.discard(this.id, key);
+    return entry?.frame.type === "chat.send" ? entry.frame.text : undefined;
+  }
+
+  edit(target: Seq, text: string, options: { mentions?: UserId[]; data?: Data } = {}): Promise<Seq> {
+    return this.#command({ type: "chat.edit", target, text, ...options }).acked;
+  }
+
+  delete(target: Seq): Promise<Seq> {
+    return this.#command({ type: "chat.delete", target }).acked;
+  }
+
+  react(target: Seq, emoji: string, on: boolean): Promise<Seq> {
+    return this.#command({ type: "chat.react", target, emoji, on }).acked;
+  }
+
+  pin(target: Seq, on: boolean): Promise<Seq> {
+    return this.#command({ type: "chat.pin", target, on }).acked;
+  }
+
+  /** Any durable command about this room: `member.add`, `room.update`, ... */
+  command(frame: { type: Durable["type"] } & Record<string, unknown>): Promise<Seq> {
+    return this.#command(frame).acked;
+  }
+
+  /** Tells that the user types; call it at every key stroke. `false` tells that they stopped. */
+  typing(on = true): void {
+    if (!this.#isAttached) return;
+    const frame = { type: "typing", room: this.id };
+    if (!on) {
+      if (this.#timers.has("typing")) this.#host.tell({ ...frame, on: false });
+      this.#timers.clear("typing");
+      this.#timers.clear("typing.again");
+      return;
+    }
+    if (!this.#timers.has("typing.again")) {
+      this.#host.tell({ ...frame, on: true });
+      this.#timers.set("typing.again", TYPING_AGAIN_MS, () => {});
+    }
+    this.#timers.set("typing", TYPING_ENDS_MS, () => {
+      this.#timers.clear("typing.again");
+      this.#host.tell({ ...frame, on: false });
+    });
+  }
+
+  /** Everything up to `seq` is read. Told at most once a second; it never goes back. */
+  markRead(seq: Seq): void {
+    if (seq <= this.#readSeq) return;
+    this.#readSeq = seq;
+    this.#host.readUpTo(this.id, seq);
+    this.#tellRead();
+    this.#changed();
+  }
+
+  /** Gets a page of older messages; the answer tells whether there are more. */
+  async loadOlder(limit = PAGE): Promise<boolean> {
+    if (this.#sinceAsked || !this.#more) return this.#more;
+    const asked: RoomEvent[] = [];
+    this.#sinceAsked = asked;
+    this.#changed();
+    try {
+      const before = this.#timeline.oldest;
+      const reply = await this.#host.client.query({ type: "chat.history", room: this.id, before, limit });
+      // A reset came in between: the page belongs to a state that is gone.
+      if (reply.kind !== "messages" || this.#sinceAsked !== asked) return this.#more;
+      this.#host.learn(reply.profiles);
+      const me = this.#host.me();
+      this.#timeline.merge(
+        reply.messages.map((message) =>
+          asked
+            .filter((event) => targetOf(event) === message.seq)
+            .reduce((now, event) => change(now, event, me), message),
+        ),
+      );
+      this.#more = reply.more_before;
+    } finally {
+      if (this.#sinceAsked === asked) this.#sinceAsked = undefined;
+      this.#changed();
+    }
+    return this.#more;
+  }
+
+  // What follows is for the client.
+
+  /** Whether commands may go: events of the time before come first, so that own ones are recognised. */
+  get isReady(): boolean {
+    return !this.#isWanted || this.#isAttached || this.#phase === "refused";
+  }
+
+  isApplied(seq: Seq): boolean {
+    return !this.#isAttached || (this.#cursor !== undefined && seq <= this.#cursor.seq);
+  }
+
+  get isCaughtUp(): boolean {
+    if (!this.#isWanted) return true;
+    return this.#isAttached && !this.#isAttaching && (this.#cursor?.seq ?? 0) >= this.#head;
+  }
+
+  attach(): void {
+    if (!this.#isWanted || this.#isAttaching || !this.#host.isOpen()) return;
+    this.#isAttaching = true;
+    this.#changed();
+    const since = this.#gaps < MOST_GAPS ? this.#cursor : undefined;
+    this.#host.call({ type: "room.open", room: this.id, since }, (outcome) => {
+      this.#isAttaching = false;
+      if (outcome === "lost" || !this.#isWanted) return;
+      if ("ack" in outcome) {
+        if (outcome.ack.result?.kind === "opened") this.#opened(outcome.ack.result);
+        return;
+      }
+      const { fault } = outcome;
+      if (passes(fault)) this.#timers.set("attach", fault.retry_after_ms ?? AGAIN_MS, () => this.attach());
+      else this.#refuse(fault);
+    });
+  }
+
+  /** The connection is gone, or the room was left: nothing that passes is true any more. */
+  detached(): void {
+    this.#timers.end();
+    this.#isAttached = false;
+    this.#isAttaching = false;
+    this.#typing = { users: [], count: 0 };
+    this.#changed();
+  }
+
+  /** Gives up what a closed room keeps. */
+  forget(): void {
+    this.#timeline.replace([]);
+    this.#cursor = undefined;
+    this.#sinceAsked = undefined;
+    this.#info = undefined;
+    this.#access = undefined;
+    this.#pins = [];
+    this.#members = [];
+    this.#presence = new Map();
+    this.#read = new Map();
+    this.#more = false;
+    this.#changed();
+  }
+
+  end(): void {
+    this.close();
+    this.#timers.end();
+    this.silence();
+  }
+
+  hear(frame: ServerFrame & { room: RoomId }): void {
+    if (!this.#isWanted) return;
+    switch (frame.type) {
+      case "skip":
+        this.#skip(frame.seq);
+        break;
+      case "room.reset":
+        this.#opened(frame);
+        break;
+      case "room.closed":
+        this.#refuse(frame.reason);
+        break;
+      case "room.access":
+        this.#access = frame.access;
+        break;
+      case "typing":
+        this.#hearTyping(frame.users, frame.count);
+        break;
+      case "presence":
+        this.#online = frame.online;
+        this.#merge(frame.changed ?? []);
+        break;
+      case "read":
+        this.#mark(frame.markers);
+        break;
+      case "app.passing":
+        this.emit("app", { from: frame.from, name: frame.name, data: frame.data });
+        return;
+      default:
+        if ("seq" in frame && "at" in frame) this.#event(frame);
+        return;
+    }
+    this.#changed();
+  }
+
+  /** Something outside of the room's own log changed what is shown: an entry of the outbox. */
+  touched(): void {
+    this.#changed();
+  }
+
+  refused(entry: Entry): void {
+    if (entry.fault) this.emit("refused", { command: entry.frame, fault: entry.fault });
+  }
+
+  #command(frame: { type: Durable["type"] } & Record<string, unknown>): { key: Key; acked: Promise<Seq> } {
+    return this.#host.outbox.add({ ...frame, room: this.id, key: this.#host.newKey() } as unknown as Durable);
+  }
+
+  #opened(opened: Opened): void {
+    const { snapshot } = opened;
+    const ours = this.#cursor?.epoch === opened.epoch ? this.#cursor.seq : undefined;
+    if (!snapshot && (ours === undefined || opened.seq > ours)) {
+      // Taking it up would leave out what lies between: ask for everything.
+      this.#cursor = undefined;
+      return this.attach();
+    }
+    this.#readTold = 0;
+    if (snapshot) this.#replace(opened, snapshot);
+    else {
+      this.#presence = new Map((opened.presence ?? []).map((presence) => [presence.user, presence]));
+      this.#online = opened.online ?? 0;
+      this.#pins = opened.pins ?? [];
+      this.#mark(opened.read ?? []);
+    }
+    this.#head = opened.head;
+    this.#access = opened.access;
+    this.#typing = { users: [], count: 0 };
+    this.#phase = "open";
+    this.#isAttached = true;
+    this.#tellRead();
+    this.#settleOpening();
+    this.#host.outbox.reached(this.id, this.#cursor?.seq ?? 0);
+    this.#changed();
+    this.#host.outbox.flush(this.id);
+  }
+
+  #replace(opened: Opened, snapshot: Snapshot): void {
+    // In a log that began anew, places mean something else.
+    if (this.#cursor && this.#cursor.epoch !== opened.epoch) this.#readSeq = 0;
+    this.#cursor = { epoch: opened.epoch, seq: opened.seq };
+    this.#gaps = 0;
+    this.#host.learn(snapshot.profiles);
+    this.#timeline.replace(snapshot.messages);
+    this.#sinceAsked = undefined;
+    this.#info = snapshot.info;
+    this.#more = snapshot.more;
+    this.#pins = snapshot.pins ?? [];
+    this.#memberCount = snapshot.member_count;
+    this.#members = snapshot.members ?? [];
+    this.#online = snapshot.online;
+    this.#presence = new Map((snapshot.presence ?? []).map((presence) => [presence.user, presence]));
+    this.#read = new Map();
+    this.#mark(snapshot.read ?? []);
+  }
+
+  #refuse(fault: Fault): void {
+    this.#isWanted = false;
+    this.detached();
+    // What the user may no longer see is not kept.
+    this.forget();
+    this.#phase = "refused";
+    this.#fault = fault;
+    this.#settleOpening(new StoaError(fault));
+    this.#changed();
+    this.#host.outbox.flush(this.id);
+  }
+
+  #settleOpening(error?: StoaError): void {
+    const waiting = this.#opening;
+    this.#opening = [];
+    for (const { resolve, reject } of waiting) {
+      if (error) reject(error);
+      else resolve();
+    }
+  }
+
+  #skip(seq: Seq): void {
+    if (!this.#cursor || seq <= this.#cursor.seq) return;
+    this.#advance(seq);
+  }
+
+  #event(event: RoomEvent): void {
+    if (!this.#cursor || event.seq <= this.#cursor.seq) return;
+    if (event.seq > this.#cursor.seq + 1) {
+      // While the room is being opened everything above the cursor comes again.
+      if (this.#isAttaching) return;
+      this.#gaps += 1;
+      return this.attach();
+    }
+    this.#apply(event);
+    this.#advance(event.seq);
+    this.emit("event", event);
+  }
+
+  #advance(seq: Seq): void {
+    if (!this.#cursor) return;
+    this.#gaps = 0;
+    this.#cursor = { epoch: this.#cursor.epoch, seq };
+    this.#head = Math.max(this.#head, seq);
+    this.#host.outbox.reached(this.id, seq);
+    this.#changed();
+  }
+
+  #apply(event: RoomEvent): void {
+    const me = this.#host.me();
+    switch (event.type) {
+      case "room.updated": {
+        const { type: _1, room: _2, seq: _3, at: _4, from: _5, ...fields } = event;
+        if (this.#info) this.#info = { ...this.#info, ...fields };
+        break;
+      }
+      case "room.archived":
+        if (this.#info) this.#info = { ...this.#info, archived: event.archived };
+        break;
+      case "member.joined":
+        this.#joined(event);
+        break;
+      case "member.left":
+        this.#memberCount -= 1;
+        this.#members = this.#members.filter((member) => member.user !== event.user);
+        break;
+      case "member.updated": {
+        const { user, role, muted_until, data } = event;
+        const capabilities = role ? event.capabilities : undefined;
+        const fields = Object.entries({ role, muted_until, data, capabilities: event.capabilities });
+        const set = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
+        this.#members = this.#members.map((member) =>
+          member.user === user ? { ...member, ...(role ? { capabilities } : {}), ...set } : member,
+        );
+        break;
+      }
+      case "chat.pinned":
+        this.#pins = this.#pins.filter((seq) => seq !== event.target);
+        if (event.on) this.#pins = [...this.#pins, event.target];
+        break;
+      case "chat.deleted":
+        this.#pins = this.#pins.filter((seq) => seq !== event.target);
+        break;
+      case "chat.sent":
+        if (event.from === me) this.#host.outbox.claim(event);
+        this.#stopTyping(event.from);
+        break;
+      default:
+        break;
+    }
+    this.#timeline.apply(event, me);
+    if (targetOf(event) !== undefined) this.#sinceAsked?.push(event);
+  }
+
+  #joined({ user, role, capabilities, data, seq, at }: RoomEvent & { type: "member.joined" }): void {
+    const isComplete = this.#members.length === this.#memberCount;
+    this.#memberCount += 1;
+    // Larger rooms do not list their members; half a list would look like a whole one.
+    if (isComplete) {
+      this.#members = [...this.#members, { user, role, capabilities, data, joined_seq: seq, joined_at: at }];
+    }
+  }
+
+  #hearTyping(users: UserId[], count: number): void {
+    const me = this.#host.me();
+    const others = users.filter((user) => user !== me);
+    this.#typing = { users: others, count: count - (users.length - others.length) };
+    if (others.length === 0) return this.#timers.clear("typing.stale");
+    this.#timers.set("typing.stale", TYPING_STALE_MS, () => {
+      this.#typing = { users: [], count: 0 };
+      this.#changed();
+    });
+  }
+
+  #stopTyping(user: UserId | undefined): void {
+    const users = this.#typing.users.filter((other) => other !== user);
+    if (users.length === this.#typing.users.length) return;
+    this.#typing = { users, count: this.#typing.count - 1 };
+  }
+
+  #merge(changed: readonly Presence[]): void {
+    if (changed.length === 0) return;
+    const presence = new Map(this.#presence);
+    for (const each of changed) presence.set(each.user, each);
+    this.#presence = presence;
+  }
+
+  #mark(markers: readonly ReadMarker[]): void {
+    const me = this.#host.me();
+    const read = new Map(this.#read);
+    for (const { user, seq } of markers) {
+      if (user === me) {
+        this.#readTold = Math.max(this.#readTold, seq);
+        this.#readSeq = Math.max(this.#readSeq, seq);
+      } else read.set(user, Math.max(read.get(user) ?? 0, seq));
+    }
+    this.#read = read;
+  }
+
+  #tellRead(): void {
+    if (this.#readSeq <= this.#readTold || !this.#isAttached || this.#timers.has("read")) return;
+    const seq = this.#readSeq;
+    this.#readTold = seq;
+    this.#timers.set("read", READ_EVERY_MS, () => this.#tellRead());
+    this.#host.call({ type: "chat.read", room: this.id, seq }, (outcome) => {
+      if (outcome === "lost" || "ack" in outcome || !passes(outcome.fault)) return;
+      this.#readTold = Math.min(this.#readTold, seq - 1);
+      this.#timers.set("read", outcome.fault.retry_after_ms ?? AGAIN_MS, () => this.#tellRead());
+    });
+  }
+
+  #changed(): void {
+    this.#state = undefined;
+    this.emitSoon("change", () => this.state);
+    this.#host.changed(this);
+  }
+
+  #build(): RoomState {
+    const lane = this.#host.outbox.lane(this.id);
+    return {
+      room: this.id,
+      phase: this.#phase,
+      fault: this.#fault,
+      catchingUp: !this.isCaughtUp,
+      info: this.#info,
+      access: this.#access,
+      messages: overlay(this.#timeline.all, lane, this.#host.me()),
+      pending: lane.flatMap(pending),
+      more: this.#more,
+      loadingOlder: this.#sinceAsked !== undefined,
+      pins: this.#pins,
+      memberCount: this.#memberCount,
+      members: this.#members,
+      online: this.#online,
+      presence: this.#presence,
+      typing: this.#typing,
+      read: this.#read,
+      readSeq: this.#readSeq,
+      seq: this.#cursor?.seq ?? 0,
+    };
+  }
+}
+
+function pending({ frame, at, status, fault, claimed }: Entry): PendingMessage[] {
+  if (frame.type !== "chat.send" || claimed !== undefined) return [];
+  const { key, text, reply_to, thread, mentions, data } = frame;
+  return [{ key, text, reply_to, thread, mentions, data, at, status, fault }];
+}
+
+const FACTS: Partial<Record<Durable["type"], RoomEvent["type"]>> = {
+  "chat.edit": "chat.edited",
+  "chat.delete": "chat.deleted",
+  "chat.react": "chat.reacted",
+  "chat.pin": "chat.pinned",
+};
+
+/** The messages as they will be when the reader's own commands are committed. */
+function overlay(
+  messages: readonly Message[],
+  lane: readonly Entry[],
+  me: UserId | undefined,
+): readonly ShownMessage[] {
+  const shown: ShownMessage[] = [...messages];
+  for (const { frame, at } of lane) {
+    const type = FACTS[frame.type];
+    if (!type || !("target" in frame)) continue;
+    const index = shown.findLastIndex((message) => message.seq === frame.target);
+    const message = shown[index];
+    if (message) shown[index] = { ...change(message, { ...frame, type, from: me, at }, me), pending: true };
+  }
+  return shown;
+}
