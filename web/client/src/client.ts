@@ -127,6 +127,7 @@ const PAGE = 100;
 const PROFILES = 100;
 /** Closed rooms whose state is kept for coming back. */
 const CLOSED_ROOMS = 20;
+const NONE: readonly string[] = [];
 
 /** Connects, and stays connected until `close()`. Nothing is thrown: `state` tells how it goes. */
 export function connect(options: ConnectOptions): Client {
@@ -148,6 +149,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly #stopListening: () => void;
   #profiles: ReadonlyMap<UserId, Profile> = new Map();
   #state: ClientState | undefined;
+  #isStale = true;
+  #told: ClientState | undefined;
   #welcome: Welcome | undefined;
   #user: UserId | undefined;
   #cursor: Cursor | undefined;
@@ -204,8 +207,12 @@ export class Client extends Emitter<ClientEvents> {
 
   /** How it goes now. The same object until something changes. */
   get state(): ClientState {
-    this.#state ??= this.#build();
-    return this.#state;
+    if (!this.#isStale && this.#state) return this.#state;
+    const [old, now] = [this.#state, this.#build()];
+    this.#isStale = false;
+    const isSame = old && (Object.keys(now) as (keyof ClientState)[]).every((name) => old[name] === now[name]);
+    if (!isSame) this.#state = now;
+    return this.#state as ClientState;
   }
 
   /** The user's rooms, the one with the newest message first. */
@@ -308,7 +315,7 @@ export class Client extends Emitter<ClientEvents> {
     for (const asked of this.#queries) asked.reject(closed());
     this.#queries.clear();
     this.#calls.clear();
-    this.#state = undefined;
+    this.#isStale = true;
     this.emit("change", this.state);
     this.silence();
   }
@@ -509,8 +516,13 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #changed(): void {
-    this.#state = undefined;
-    this.emitSoon("change", () => this.state);
+    this.#isStale = true;
+    this.emitSoon("change", () => {
+      // Every event of a room comes by here, and most change nothing that this state tells.
+      if (this.state === this.#told) return undefined;
+      this.#told = this.state;
+      return this.#told;
+    });
   }
 
   #build(): ClientState {
@@ -524,7 +536,7 @@ export class Client extends Emitter<ClientEvents> {
       user: this.#user,
       profile: this.#user === undefined ? undefined : this.#profiles.get(this.#user),
       mayCreate: welcome?.may_create ?? false,
-      features: welcome?.features ?? [],
+      features: welcome?.features ?? NONE,
     };
   }
 

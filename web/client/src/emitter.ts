@@ -21,13 +21,17 @@ export class Emitter<Events extends object> {
     }
   }
 
-  /** Tells once, after everything that happens now: a thousand events that were caught up with are one change. */
-  protected emitSoon<Name extends keyof Events>(name: Name, event: () => Events[Name]): void {
+  /**
+   * Tells once, after everything that happens now: a thousand events that were caught up with are one change.
+   * `undefined` is not told.
+   */
+  protected emitSoon<Name extends keyof Events>(name: Name, event: () => Events[Name] | undefined): void {
     if (this.#due.has(name)) return;
     this.#due.add(name);
     queueMicrotask(() => {
       this.#due.delete(name);
-      this.emit(name, event());
+      const now = event();
+      if (now !== undefined) this.emit(name, now);
     });
   }
 

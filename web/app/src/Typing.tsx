@@ -1,0 +1,28 @@
+import type { RoomState } from "@stoa/client";
+import { useProfiles } from "./hooks.ts";
+import { words } from "./words.ts";
+
+const NAMED = 3;
+
+/** Who types. The line keeps its place when nobody does, so that nothing jumps. */
+export function Typing({ typing }: { typing: RoomState["typing"] }) {
+  const nameOf = useProfiles();
+  const named = typing.users.slice(0, NAMED).map((user) => nameOf(user).name);
+  const more = typing.count - named.length;
+  const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
+  const names = list.format(more > 0 ? [...named, words.others(more)] : named);
+  return (
+    <div className="typing" aria-live="polite" data-testid="typing">
+      {typing.count > 0 && (
+        <>
+          <span className="typing-dots" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          <bdi>{words.typing(names, typing.count)}</bdi>
+        </>
+      )}
+    </div>
+  );
+}

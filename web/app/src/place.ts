@@ -1,0 +1,60 @@
+// Where this page is: below which path the server lives, and which room the address names.
+import { useSyncExternalStore } from "react";
+
+// The script is at `{root}/assets/`, whatever prefix a proxy has put before it.
+const above = import.meta.env.DEV ? "/" : "..";
+
+/** The server's own root, with its path prefix and a slash at the end. */
+export const root = new URL(above, import.meta.url);
+
+/** The address of something of the server's: `v1/ws`, `r/lobby`. */
+export function at(path: string): URL {
+  return new URL(path, root);
+}
+
+export interface Place {
+  /** The room that the address names. */
+  room?: string;
+}
+
+const ROOM = /^r\/([A-Za-z0-9._~-]{1,128})(?:\/|$)/;
+
+/** Reads an address. Everything that is no room is the list of rooms. */
+export function read(url: { pathname: string }): Place {
+  const path = url.pathname.startsWith(root.pathname) ? url.pathname.slice(root.pathname.length) : "";
+  const room = ROOM.exec(path)?.[1];
+  return room === undefined ? {} : { room };
+}
+
+/** The address of a room, to be shared. */
+export function addressOf(room: string | undefined): URL {
+  return at(room === undefined ? "" : `r/${room}`);
+}
+
+const listeners = new Set<() => void>();
+let here = read(location);
+
+function arrive(): void {
+  here = read(location);
+  for (const listener of listeners) listener();
+}
+addEventListener("popstate", arrive);
+
+/** Goes to a room, or to the list. */
+export function go(room: string | undefined, how: "push" | "replace" = "push"): void {
+  const url = addressOf(room);
+  if (url.pathname === location.pathname) return;
+  if (how === "push") history.pushState(null, "", url);
+  else history.replaceState(null, "", url);
+  arrive();
+}
+
+export function usePlace(): Place {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => here,
+  );
+}

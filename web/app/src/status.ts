@@ -1,0 +1,33 @@
+import type { ClientState } from "@stoa/client";
+import { words } from "./words.ts";
+
+/** How the connection goes, in a few words. */
+export function statusText(state: ClientState): string {
+  switch (state.status) {
+    case "connecting":
+      return words.connecting;
+    case "connected":
+      return state.waiting > 0 ? words.sending : words.connected;
+    case "catching_up":
+      return words.catchingUp;
+    case "offline":
+      return state.waiting > 0 ? `${words.offline} – ${words.waiting(state.waiting)}` : words.offline;
+    case "refused":
+      return words.refused;
+    case "closed":
+      return words.offline;
+  }
+}
+
+/** When it is tried again. It changes every second, so it is apart from what is read aloud. */
+export function retryText({ status, retryAt }: ClientState, now: number): string {
+  if (status !== "offline") return "";
+  const seconds = retryAt === undefined ? 0 : Math.ceil((retryAt - now) / 1000);
+  return seconds > 1 ? words.retryIn(seconds) : words.retrying;
+}
+
+/** Why the server will not, for people. */
+export function refusalText({ refusal }: ClientState): string {
+  if (!refusal) return words.refused;
+  return words.refusals[refusal.reason] ?? refusal.message;
+}
