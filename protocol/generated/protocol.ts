@@ -1258,7 +1258,7 @@ export interface Typing {
  */
 export interface PresenceSet {
   /**
-   * `online`, `away` or `busy`.
+   * How present the user is; `offline` hides this device at once, without a grace.
    */
   state: PresenceState;
   /**

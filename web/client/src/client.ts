@@ -1,16 +1,13 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { passes, StoaError } from "./errors.ts";
-import { Link, type Phase, type Refusal, type SocketClass, type TokenProvider } from "./link.ts";
+import { Link, type Phase, type SocketClass } from "./link.ts";
 import { RoomList } from "./list.ts";
-import { type Durable, Outbox, type Outcome, type Store } from "./outbox.ts";
+import type { ClientEvents, ClientState, ConnectOptions, OwnState, Query } from "./options.ts";
+import { type Durable, Outbox, type Outcome } from "./outbox.ts";
 import type {
-  ClientFrame,
   Cursor,
-  Data,
   Fault,
-  Name,
-  PresenceState,
   Profile,
   Reply,
   RoomCreate,
@@ -23,91 +20,6 @@ import type {
   Welcome,
 } from "./protocol.ts";
 import { Room } from "./room.ts";
-
-export interface ConnectOptions {
-  /** Where the server is: `wss://host/v1/ws`. `http` and `https` addresses are taken as `ws` and `wss`. */
-  url: string | URL;
-  /** Gives a token. Asked at every connection and before the token expires. Throw `NoToken` to stop. */
-  token: TokenProvider;
-  /** Who the token will be for: what this user left in `store` is shown before the first connection. */
-  user?: UserId;
-  /** Keeps commands that wait over a reload: `sessionStorage` in a browser. */
-  store?: Store;
-  /** Another WebSocket than the platform's. */
-  WebSocket?: SocketClass;
-  /** Another clock than the system's. */
-  clock?: Clock;
-  /** Whether the room list is kept up to date; on by default. */
-  list?: boolean;
-  /** What this device is called. */
-  device?: string;
-  /** The program's name and version, for the operator's log. */
-  client?: string;
-}
-
-/** How it goes. A new object after each change, never changed in place. */
-export interface ClientState {
-  /**
-   * `connecting`: for the first time. `offline`: it was lost, or could not be had; it is tried again by itself.
-   * `catching_up`: connected, and what was missed is on its way. `connected`: everything is here. `refused`: the
-   * server will not, see `refusal`; `retry()` tries again. `closed`: by `close()`.
-   */
-  status: "connecting" | "offline" | "catching_up" | "connected" | "refused" | "closed";
-  /** When it is tried again, by this device's clock; absent while it is being tried. */
-  retryAt?: number;
-  refusal?: Refusal;
-  /** Commands that are not committed yet. */
-  waiting: number;
-  user?: UserId;
-  profile?: Profile;
-  mayCreate: boolean;
-  features: readonly string[];
-}
-
-/** Where something about the user happened. */
-interface Told {
-  room: RoomId;
-  from?: UserId;
-  at: number;
-}
-
-export interface ClientEvents {
-  /** Something in `state` changed. */
-  change: ClientState;
-  /** The room list changed. */
-  rooms: readonly RoomEntry[];
-  /** Names or pictures changed. */
-  profiles: ReadonlyMap<UserId, Profile>;
-  /** A message mentions the user. Each mention is told once, also after a time offline. */
-  mention: Told & { message: Seq };
-  /** The user was made a member of a room. */
-  invited: Told;
-  /** The user's membership was taken away. */
-  removed: Told & { reason: string };
-  /** The user's role was changed. */
-  rights: Told & { role: string };
-  /** An event of the host application to the user, durable or passing. */
-  app: { from?: UserId; name: Name; data?: Data };
-}
-
-type Unnamed<Frame> = Frame extends unknown ? Omit<Frame, "id"> : never;
-/** A question to the server: it changes nothing, so it may be asked again. */
-export type Query = Extract<
-  Unnamed<ClientFrame>,
-  {
-    type:
-      | "room.list"
-      | "member.list"
-      | "chat.history"
-      | "chat.search"
-      | "presence.list"
-      | "profile.list"
-      | "room.direct";
-  }
->;
-
-/** What a user may say of themselves. */
-export type OwnState = Exclude<PresenceState, "offline">;
 
 interface Asked {
   frame: Query;

@@ -3,7 +3,7 @@ import { type Clock, Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { passes, StoaError } from "./errors.ts";
 import { change, Timeline, targetOf } from "./fold.ts";
-import type { Durable, Entry, EntryStatus, Outbox, Outcome } from "./outbox.ts";
+import type { Durable, Entry, Outbox, Outcome } from "./outbox.ts";
 import type {
   AccessView,
   ChatSend,
@@ -12,8 +12,6 @@ import type {
   Fault,
   Key,
   Member,
-  Message,
-  Name,
   Opened,
   Presence,
   ReadMarker,
@@ -25,78 +23,7 @@ import type {
   Snapshot,
   UserId,
 } from "./protocol.ts";
-
-/** A message as it is shown: `pending` when a change of the reader's own is on its way. */
-export type ShownMessage = Message & { pending?: true };
-
-/** A message of the reader's own that is not in the log yet. */
-export interface PendingMessage {
-  key: Key;
-  text: string;
-  reply_to?: Seq;
-  thread?: Seq;
-  mentions?: UserId[];
-  data?: Data;
-  /** When it was written, by this device's clock. */
-  at: number;
-  status: EntryStatus;
-  /** Why it was refused. */
-  fault?: Fault;
-}
-
-/** Everything that a view of a room needs. A new object after each change, never changed in place. */
-export interface RoomState {
-  room: RoomId;
-  /** `closed` was not asked for; `opening` has no state yet; `open` has; `refused` says why in `fault`. */
-  phase: "closed" | "opening" | "open" | "refused";
-  fault?: Fault;
-  /** Whether events that happened before the connection are still on their way. */
-  catchingUp: boolean;
-  info?: RoomInfo;
-  access?: AccessView;
-  /** Oldest first. */
-  messages: readonly ShownMessage[];
-  /** The reader's own that are not committed, oldest first; they belong below the messages. */
-  pending: readonly PendingMessage[];
-  /** Whether there are older messages; `loadOlder` gets them. */
-  more: boolean;
-  loadingOlder: boolean;
-  pins: readonly Seq[];
-  memberCount: number;
-  /** All members, in rooms up to 200. */
-  members: readonly Member[];
-  /** How many people are here. */
-  online: number;
-  /** Who is here, and who was, in rooms up to 200. */
-  presence: ReadonlyMap<UserId, Presence>;
-  typing: { users: readonly UserId[]; count: number };
-  /** Up to where the others have read, in rooms up to 200. */
-  read: ReadonlyMap<UserId, Seq>;
-  /** Up to where the reader has read. */
-  readSeq: Seq;
-  /** The last event that was applied. */
-  seq: Seq;
-}
-
-export interface RoomEvents {
-  /** Something in `state` changed. */
-  change: RoomState;
-  /** A durable event was applied, each once and in order. */
-  event: RoomEvent;
-  /** A passing event of the host application. */
-  app: { from: UserId; name: Name; data?: Data };
-  /** A command of the reader's own was refused. */
-  refused: { command: Durable; fault: Fault };
-}
-
-export interface SendOptions {
-  reply_to?: Seq;
-  thread?: Seq;
-  mentions?: UserId[];
-  mention_all?: boolean;
-  announcement?: boolean;
-  data?: Data;
-}
+import { overlay, pending, type RoomEvents, type RoomState, type SendOptions } from "./view.ts";
 
 /** What a room uses of its client. */
 export interface RoomHost {
@@ -640,34 +567,4 @@ export class Room extends Emitter<RoomEvents> {
       seq: this.#cursor?.seq ?? 0,
     };
   }
-}
-
-function pending({ frame, at, status, fault, claimed }: Entry): PendingMessage[] {
-  if (frame.type !== "chat.send" || claimed !== undefined) return [];
-  const { key, text, reply_to, thread, mentions, data } = frame;
-  return [{ key, text, reply_to, thread, mentions, data, at, status, fault }];
-}
-
-const FACTS: Partial<Record<Durable["type"], RoomEvent["type"]>> = {
-  "chat.edit": "chat.edited",
-  "chat.delete": "chat.deleted",
-  "chat.react": "chat.reacted",
-  "chat.pin": "chat.pinned",
-};
-
-/** The messages as they will be when the reader's own commands are committed. */
-function overlay(
-  messages: readonly Message[],
-  lane: readonly Entry[],
-  me: UserId | undefined,
-): readonly ShownMessage[] {
-  const shown: ShownMessage[] = [...messages];
-  for (const { frame, at } of lane) {
-    const type = FACTS[frame.type];
-    if (!type || !("target" in frame)) continue;
-    const index = shown.findLastIndex((message) => message.seq === frame.target);
-    const message = shown[index];
-    if (message) shown[index] = { ...change(message, { ...frame, type, from: me, at }, me), pending: true };
-  }
-  return shown;
 }
