@@ -7,8 +7,12 @@
 //!
 //! State tables are a projection of the log: [`projection`] turns events into rows, once, for both databases.
 
+mod erasure;
+mod migrations;
+mod paging;
 pub mod postgres;
 pub mod projection;
+mod rows;
 pub mod sqlite;
 
 use async_trait::async_trait;

@@ -1,1 +1,267 @@
-//! sqlite
+//! SQLite in a data folder: nothing to install.
+//!
+//! WAL with `synchronous=FULL`: a commit returns after the fsync of the log. One connection writes, a few read. Every
+//! batch is a handful of statements over `json_each`, not one per row.
+//!
+//! Erased words are overwritten in the file (`secure_delete`, and FTS5's `secure-delete`). The write-ahead log keeps
+//! older page versions until it is checkpointed and reused, within some thousand further pages; erasures of users,
+//! expiry and the deletion of rooms checkpoint it at once. Backups keep what they were taken with.
+
+mod admin;
+mod read;
+mod write;
+
+use super::{
+    ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError, StoredEvent,
+    StoredRoom, UserState, WriteTx, migrations, rows::Cells,
+};
+use async_trait::async_trait;
+use sqlx::{
+    Row, Sqlite, SqlitePool, Transaction,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+use std::{collections::HashMap, future::Future, path::Path, sync::Arc, time::Duration};
+use stoa_protocol::{Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use tokio::time::timeout;
+
+/// How long a call may take; a disk that needs longer is gone.
+const CALL: Duration = Duration::from_secs(10);
+/// How long an erasure or a deletion may take.
+const ADMIN: Duration = Duration::from_secs(600);
+/// How long another process may hold the write lock; a backup holds it for moments only.
+const BUSY: Duration = Duration::from_secs(5);
+/// Connections that read: SQLite's readers share one page cache per connection.
+const READERS: u32 = 4;
+
+/// A SQLite database.
+pub struct SqliteStore {
+    write: SqlitePool,
+    read: SqlitePool,
+    about: String,
+}
+
+/// Opens a database file, and makes it when `migrate` is set.
+///
+/// # Errors
+/// [`StoreError::Refused`] when migrations are missing or the file system cannot keep promise 1 (no WAL).
+pub async fn open(path: &Path, migrate: bool) -> Result<SharedStore> {
+    Ok(Arc::new(SqliteStore::open(path, migrate).await?))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("secure_delete", "ON")
+        .pragma("temp_store", "MEMORY")
+}
+
+impl SqliteStore {
+    /// As [`open`].
+    pub(super) async fn open(path: &Path, migrate: bool) -> Result<Self> {
+        if !migrate && !path.exists() {
+            return Err(StoreError::Refused(format!("{} does not exist: run `stoa migrate` first", path.display())));
+        }
+        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(CALL).test_before_acquire(false);
+        let write = writer.connect_with(options(path).create_if_missing(migrate)).await.map_err(error)?;
+        let newest = prepare(&write, migrate).await?;
+        let reader = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(CALL).test_before_acquire(false);
+        let read = reader.connect_with(options(path).pragma("query_only", "ON")).await.map_err(error)?;
+        let schema = migrations::describe(&migrations::sqlite(), newest);
+        let about = format!("SQLite in WAL with synchronous=FULL, {schema}");
+        Ok(Self { write, read, about })
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        self.read.acquire().await.map_err(error)
+    }
+
+    async fn writer(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(error)
+    }
+
+    /// Empties the write-ahead log, so that erased words leave it too. Readers in the middle of a page only delay it
+    /// until the next checkpoint.
+    async fn checkpoint(&self) {
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.write).await {
+            tracing::warn!(%error, "the write-ahead log keeps erased words until the next checkpoint");
+        }
+    }
+}
+
+/// Migrates or checks the migrations, and checks that the database keeps promise 1.
+async fn prepare(write: &SqlitePool, migrate: bool) -> Result<i64> {
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(write).await.map_err(error)?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(write).await.map_err(error)?;
+    if mode != "wal" || synchronous != 2 {
+        let found = format!("journal_mode={mode} synchronous={synchronous}");
+        return Err(StoreError::Refused(format!("{found}: an acknowledged event needs WAL with FULL (2)")));
+    }
+    let migrator = migrations::sqlite();
+    if migrate {
+        // Its own transaction, so that of two processes one waits for the other and finds everything done.
+        let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(error)?;
+        migrator.run(&mut *tx).await.map_err(|error| StoreError::Damaged(error.to_string()))?;
+        tx.commit().await.map_err(error)?;
+    }
+    let there: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+        .fetch_one(write)
+        .await
+        .map_err(error)?;
+    let applied = match there {
+        0 => Vec::new(),
+        _ => sqlx::query_as("SELECT version, success, checksum FROM _sqlx_migrations")
+            .fetch_all(write)
+            .await
+            .map_err(error)?,
+    };
+    migrations::check(&migrator, &applied)
+}
+
+/// What a failure of SQLite means. Codes: <https://www.sqlite.org/rescode.html>.
+fn error(error: sqlx::Error) -> StoreError {
+    let text = error.to_string();
+    match &error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
+            match code & 0xff {
+                // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
+                5..=10 | 13 | 14 | 15 => StoreError::Unavailable(text),
+                // TOOBIG, CONSTRAINT, MISMATCH, RANGE.
+                18 | 19 | 20 | 25 => StoreError::Refused(text),
+                _ => StoreError::Damaged(text),
+            }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => StoreError::Unavailable(text),
+        _ => StoreError::Damaged(text),
+    }
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    match timeout(limit, call).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))),
+    }
+}
+
+impl Cells for SqliteRow {
+    fn text(&self, column: usize) -> Result<Option<&str>> {
+        self.try_get(column).map_err(error)
+    }
+    fn int(&self, column: usize) -> Result<Option<i64>> {
+        self.try_get(column).map_err(error)
+    }
+    fn flag(&self, column: usize) -> Result<bool> {
+        self.try_get::<i64, _>(column).map(|value| value != 0).map_err(error)
+    }
+    fn bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+        self.try_get(column).map_err(error)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn WriteTx>> {
+        Ok(Box::new(write::SqliteTx::new(within(CALL, self.writer()).await?)))
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<StoredRoom>> {
+        within(CALL, async { read::room(&mut *self.reader().await?, room).await }).await
+    }
+
+    async fn events(&self, room: &RoomId, after: Seq, limit: u32) -> Result<Vec<StoredEvent>> {
+        within(CALL, async { read::events(&mut *self.reader().await?, room, after, limit).await }).await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<MessagePage> {
+        within(CALL, async { read::page(&mut *self.reader().await?, query).await }).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<(Vec<Message>, bool)> {
+        within(CALL, async { read::search(&mut *self.reader().await?, query).await }).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<(Vec<ListRow>, bool)> {
+        within(CALL, async { read::list(&mut *self.reader().await?, query).await }).await
+    }
+
+    async fn markers(&self, room: &RoomId, own: &UserId, limit: u32) -> Result<Vec<ReadMarker>> {
+        within(CALL, async { read::markers(&mut *self.reader().await?, room, own, limit).await }).await
+    }
+
+    async fn users(&self, users: &[UserId]) -> Result<Vec<UserState>> {
+        within(CALL, async { read::users(&mut *self.reader().await?, users).await }).await
+    }
+
+    async fn user_events(&self, user: &UserId, after: Seq, limit: u32) -> Result<Vec<UserEvent>> {
+        within(CALL, async { read::user_events(&mut *self.reader().await?, user, after, limit).await }).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>> {
+        within(CALL, async { read::profiles(&mut *self.reader().await?, users).await }).await
+    }
+
+    async fn put_profiles(&self, profiles: &[(UserId, Profile)]) -> Result<()> {
+        within(CALL, async { write::put_profiles(self.writer().await?, profiles).await }).await
+    }
+
+    async fn put_seen(&self, seen: &[(UserId, Millis, String)]) -> Result<()> {
+        within(CALL, async { write::put_seen(self.writer().await?, seen).await }).await
+    }
+
+    async fn revoke(&self, user: &UserId, before: Millis) -> Result<()> {
+        within(CALL, async { write::revoke(self.writer().await?, user, before).await }).await
+    }
+
+    async fn setting(&self, name: &str, default: &str) -> Result<String> {
+        within(CALL, async { write::setting(self.writer().await?, name, default).await }).await
+    }
+
+    async fn delete_room(&self, room: &RoomId) -> Result<bool> {
+        let deleted = within(ADMIN, async { admin::delete_room(self.writer().await?, room).await }).await?;
+        self.checkpoint().await;
+        Ok(deleted)
+    }
+
+    async fn expire_messages(&self, now: Millis, limit: u32) -> Result<Vec<(RoomId, Seq)>> {
+        let gone = within(ADMIN, async { admin::expire(self.writer().await?, now, limit).await }).await?;
+        if !gone.is_empty() {
+            self.checkpoint().await;
+        }
+        Ok(gone)
+    }
+
+    async fn erase_user(&self, user: &UserId) -> Result<Vec<RoomId>> {
+        let rooms = within(ADMIN, async { admin::erase_user(self.writer().await?, user).await }).await?;
+        self.checkpoint().await;
+        Ok(rooms)
+    }
+
+    async fn messages_of(&self, user: &UserId, after: Option<(RoomId, Seq)>, limit: u32) -> Result<Vec<Message>> {
+        within(CALL, async { read::messages_of(&mut *self.reader().await?, user, after, limit).await }).await
+    }
+
+    async fn health(&self) -> Result<String> {
+        let answer = async {
+            let mut reader = self.reader().await?;
+            sqlx::query("SELECT name FROM settings LIMIT 1").execute(&mut *reader).await.map_err(error)?;
+            // Taking the write lock and giving it back tells that nobody else holds it and that the disk is writable.
+            self.writer().await?.rollback().await.map_err(error)?;
+            Ok(self.about.clone())
+        };
+        within(CALL, answer).await
+    }
+
+    async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
