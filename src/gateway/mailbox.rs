@@ -244,3 +244,6 @@ fn wake_up(waker: Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

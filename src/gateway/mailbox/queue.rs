@@ -267,6 +267,20 @@ impl Queue {
         }
     }
 
+    /// What holds whenever nobody has a batch in hand.
+    #[cfg(test)]
+    pub(super) fn check_invariants(&self) {
+        assert!(!self.writing);
+        let frames: usize = self.frames.iter().map(Bytes::len).sum();
+        let slots: usize = self.slots.iter().map(|(_, frame)| frame.len()).sum();
+        assert_eq!(self.bytes, frames + slots);
+        assert!(self.slots.len() <= SLOTS);
+        assert!(!self.partial || !self.frames.is_empty());
+        for (at, (key, _)) in self.slots.iter().enumerate() {
+            assert!(self.slots[..at].iter().all(|(other, _)| other != key), "one frame for each key");
+        }
+    }
+
     /// Whether `Session::woken` is due; told once.
     pub(super) fn take_woken(&mut self) -> bool {
         std::mem::take(&mut self.woken)
