@@ -3,11 +3,28 @@
 //! The invariant: nothing but a connection's [`Mailbox`] writes to its socket after the upgrade, and what a
 //! connection may cost in memory is bounded whatever its peer sends and however slowly it reads.
 
+mod connection;
+mod endpoint;
 mod frame;
+mod guard;
+mod http;
+mod listen;
 mod mailbox;
+mod origin;
+mod proxies;
+mod reader;
+mod strangers;
+pub mod tls;
+mod transport;
+mod upgrade;
 
+pub use endpoint::{Counters, Limits, WsEndpoint};
 pub use frame::Frame;
-pub use mailbox::{Full, Mailbox, SlotKey, TestSink};
+pub use http::Authenticated;
+pub use listen::{Lifetime, bind, serve};
+pub use mailbox::{Bounds, Full, Mailbox, SlotKey, TestSink};
+pub use origin::{NotAnOrigin, Origins};
+pub use proxies::{NotANetwork, TrustedProxies};
 
 use async_trait::async_trait;
 use std::{net::IpAddr, sync::Arc};

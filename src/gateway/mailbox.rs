@@ -22,7 +22,7 @@ use std::{
     task::{Poll, Waker},
 };
 use stoa_protocol::CloseCode;
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 
 /// Most rounds of one flush: a mailbox that is filled as fast as it is emptied is left to its own task, so that a
 /// room's flush pass is not held by one member. Each round writes up to [`queue::BATCH`] frames.
@@ -68,26 +68,25 @@ impl Default for Bounds {
 pub struct Mailbox {
     /// Owned by whoever pushes or writes, for some memory moves; never across a system call.
     queue: Mutex<Queue>,
-    sink: Sink,
     bounds: Bounds,
 }
 
 impl Mailbox {
     /// Writes straight to a TCP socket. The task that asks [`Mailbox::duties`] writes what the socket refused.
-    pub(super) fn of_socket(socket: Arc<TcpStream>, bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), sink: Sink::Socket(socket), bounds })
+    pub(super) fn of_socket(socket: Arc<OwnedWriteHalf>, bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::new(Queue::new(Sink::Socket(socket))), bounds })
     }
 
     /// Leaves all writing to the connection's task.
     pub(super) fn of_task(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), sink: Sink::Task, bounds })
+        Arc::new(Self { queue: Mutex::new(Queue::new(Sink::Task)), bounds })
     }
 
     /// A mailbox without a socket, and what collects its frames: for tests of the hub.
     pub fn for_test() -> (Arc<Self>, TestSink) {
         let collected = Arc::new(Collected::default());
-        let sink = Sink::Test(collected.clone());
-        let mailbox = Arc::new(Self { queue: Mutex::default(), sink, bounds: Bounds::default() });
+        let queue = Mutex::new(Queue::new(Sink::Test(collected.clone())));
+        let mailbox = Arc::new(Self { queue, bounds: Bounds::default() });
         let other_end = TestSink::new(collected, Arc::downgrade(&mailbox));
         (mailbox, other_end)
     }
@@ -130,34 +129,28 @@ impl Mailbox {
     /// writing, who then writes this too. Never blocks: what the socket does not take stays, and wakes the
     /// connection's task.
     pub fn flush(&self) {
-        match &self.sink {
-            Sink::Socket(socket) => self.write_rounds(FLUSH_ROUNDS, false, |slices| socket.try_write_vectored(slices)),
-            Sink::Task => wake_up(self.queue.lock().leave_to_task()),
-            Sink::Test(collected) => self.write_rounds(usize::MAX, false, |slices| collected.write(slices)),
-        }
+        self.write_rounds(false);
+    }
+
+    /// Writes as the connection's task, which alone may write after the socket refused.
+    pub(super) fn write_ready(&self) {
+        self.write_rounds(true);
     }
 
     /// Writes until nothing waits, the socket refuses, somebody else writes, or it has gone on for long enough.
-    fn write_rounds(&self, rounds: usize, by_task: bool, write: impl Fn(&[io::IoSlice<'_>]) -> io::Result<usize>) {
-        for _round in 0..rounds {
+    fn write_rounds(&self, by_task: bool) {
+        let mut rounds = 0;
+        while rounds < FLUSH_ROUNDS {
             // Bound here, so that the lock is not held while the batch is written.
             let batch = self.queue.lock().take(by_task);
-            let Some(batch) = batch else { return };
-            if !self.write_batch(batch, &write) {
+            let Some(batch) = batch else { break };
+            rounds += usize::from(batch.sink().has_task());
+            let outcome = batch.with_slices(|slices| batch.sink().write(slices));
+            if !self.put_back(batch, outcome) {
                 return;
             }
         }
         wake_up(self.queue.lock().leave_to_task());
-    }
-
-    /// Writes as the connection's task, which alone may write after the socket refused.
-    pub(super) fn write_ready(&self, socket: &TcpStream) {
-        self.write_rounds(FLUSH_ROUNDS, true, |slices| socket.try_write_vectored(slices));
-    }
-
-    /// The same for [`TestSink::unblock`].
-    fn write_rest(&self, collected: &Collected) {
-        self.write_rounds(usize::MAX, true, |slices| collected.write(slices));
     }
 
     /// Writes as the connection's task through a transport of its own: at most one call of `write`. Pending when
@@ -168,20 +161,20 @@ impl Mailbox {
     ) -> Poll<()> {
         let batch = self.queue.lock().take(true);
         let Some(batch) = batch else { return Poll::Pending };
-        let mut pending = false;
-        self.write_batch(batch, |slices| match write(slices) {
+        let mut written = Poll::Ready(());
+        let outcome = batch.with_slices(|slices| match write(slices) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => {
-                pending = true;
+                written = Poll::Pending;
                 Err(io::ErrorKind::WouldBlock.into())
             }
         });
-        if pending { Poll::Pending } else { Poll::Ready(()) }
+        self.put_back(batch, outcome);
+        written
     }
 
-    /// Writes one batch and puts the rest back. True when more may be written at once.
-    fn write_batch(&self, batch: Batch, write: impl FnOnce(&[io::IoSlice<'_>]) -> io::Result<usize>) -> bool {
-        let outcome = batch.with_slices(write);
+    /// Puts the rest of a batch back. True when more may be written at once.
+    fn put_back(&self, batch: Batch, outcome: io::Result<usize>) -> bool {
         let low_water = self.bounds.queue_bytes as usize / 4;
         let (more, wake) = self.queue.lock().put_back(batch, outcome, low_water);
         wake_up(wake);
@@ -233,7 +226,8 @@ impl Mailbox {
         self.queue.lock().duties(waker)
     }
 
-    fn take_woken(&self) -> bool {
+    /// Whether `Session::woken` is due; told once.
+    pub(super) fn take_woken(&self) -> bool {
         self.queue.lock().take_woken()
     }
 }

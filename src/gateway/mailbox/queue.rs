@@ -1,7 +1,7 @@
 //! The state behind a mailbox's lock. Every method is a few memory moves; those that return a waker want it woken
 //! after the lock is released.
 
-use super::{Full, SlotKey};
+use super::{Full, SlotKey, sink::Sink};
 use bytes::{Buf, Bytes};
 use std::{
     collections::VecDeque,
@@ -34,7 +34,7 @@ pub(in crate::gateway) enum End {
 pub(in crate::gateway) struct Duties {
     /// Frames wait that only the task may write.
     pub write: bool,
-    /// `Session::woken` is due; told once.
+    /// `Session::woken` is due.
     pub woken: bool,
     /// A push was refused and there was no room since.
     pub refused: bool,
@@ -47,8 +47,9 @@ pub(in crate::gateway) struct Duties {
 }
 
 /// What waits, and who writes.
-#[derive(Default)]
 pub(super) struct Queue {
+    /// Given up with everything else when the connection is over, whoever still holds the mailbox.
+    sink: Sink,
     /// In the order in which they are sent.
     frames: VecDeque<Bytes>,
     /// Sent after `frames`; the oldest first.
@@ -73,6 +74,7 @@ pub(super) struct Queue {
 
 /// What a writer holds between `take` and `put_back`.
 pub(super) struct Batch {
+    sink: Sink,
     frames: VecDeque<Bytes>,
     slots: Vec<(SlotKey, Bytes)>,
     partial: bool,
@@ -80,6 +82,24 @@ pub(super) struct Batch {
 }
 
 impl Queue {
+    pub(super) fn new(sink: Sink) -> Self {
+        Self {
+            sink,
+            frames: VecDeque::new(),
+            slots: Vec::new(),
+            bytes: 0,
+            written: 0,
+            task: None,
+            end: End::Open,
+            writing: false,
+            task_writes: false,
+            partial: false,
+            purge: false,
+            refused: false,
+            woken: false,
+        }
+    }
+
     pub(super) fn push(&mut self, frame: Bytes, bound: usize) -> (Result<(), Full>, Option<Waker>) {
         if self.end != End::Open {
             return (Ok(()), None);
@@ -132,13 +152,14 @@ impl Queue {
 
     /// Hands out all that waits, unless there is a writer already or the task alone may write.
     pub(super) fn take(&mut self, by_task: bool) -> Option<Batch> {
-        let empty = self.frames.is_empty() && self.slots.is_empty();
-        if self.writing || empty || (self.task_writes && !by_task) {
+        let left_to_task = self.task_writes || matches!(self.sink, Sink::Task);
+        if self.writing || self.is_empty() || (left_to_task && !by_task) {
             return None;
         }
         self.writing = true;
         self.task_writes = false;
         Some(Batch {
+            sink: self.sink.clone(),
             frames: std::mem::take(&mut self.frames),
             slots: std::mem::take(&mut self.slots),
             partial: std::mem::take(&mut self.partial),
@@ -169,7 +190,7 @@ impl Queue {
         self.written += sent as u64;
         let by_task = batch.by_task;
         self.restore(batch);
-        let empty = self.frames.is_empty() && self.slots.is_empty();
+        let empty = self.is_empty();
         self.task_writes = blocked && !empty;
         if self.refused && self.bytes <= low_water {
             self.refused = false;
@@ -203,9 +224,13 @@ impl Queue {
         }
     }
 
-    /// Leaves what waits to the task.
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.slots.is_empty()
+    }
+
+    /// Leaves what waits to the task, unless somebody writes it.
     pub(super) fn leave_to_task(&mut self) -> Option<Waker> {
-        if self.writing || (self.frames.is_empty() && self.slots.is_empty()) {
+        if self.writing || self.is_empty() || self.task_writes {
             return None;
         }
         self.task_writes = true;
@@ -232,6 +257,7 @@ impl Queue {
 
     pub(super) fn break_off(&mut self) -> Option<Waker> {
         self.end = End::Broken;
+        self.sink = Sink::Gone;
         self.frames = VecDeque::new();
         self.slots = Vec::new();
         self.bytes = 0;
@@ -259,9 +285,9 @@ impl Queue {
         }
         Duties {
             write: self.task_writes && !self.writing,
-            woken: std::mem::take(&mut self.woken),
+            woken: self.woken,
             refused: self.refused,
-            idle: !self.writing && self.frames.is_empty() && self.slots.is_empty(),
+            idle: !self.writing && self.is_empty(),
             end: self.end,
             written: self.written,
         }
@@ -288,6 +314,10 @@ impl Queue {
 }
 
 impl Batch {
+    pub(super) fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
     /// Calls `write` with the first frames, in order.
     pub(super) fn with_slices(&self, write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); BATCH];

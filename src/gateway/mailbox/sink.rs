@@ -6,16 +6,36 @@ use std::{
     io::{self, IoSlice},
     sync::{Arc, Weak},
 };
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
 /// What [`Mailbox::flush`] writes to.
+#[derive(Clone)]
 pub(super) enum Sink {
     /// A plain socket: whoever flushes writes.
-    Socket(Arc<TcpStream>),
+    Socket(Arc<OwnedWriteHalf>),
     /// Any other transport: its task writes.
     Task,
     /// Collected for a test.
     Test(Arc<Collected>),
+    /// The connection is over.
+    Gone,
+}
+
+impl Sink {
+    /// Whether there is a task that writes what a flush leaves.
+    pub(super) fn has_task(&self) -> bool {
+        !matches!(self, Self::Test(_))
+    }
+
+    /// Writes without waiting.
+    pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Socket(socket) => socket.try_write_vectored(slices),
+            Self::Task => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Test(collected) => collected.write(slices),
+            Self::Gone => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
 }
 
 /// The other end of [`Mailbox::for_test`]: a peer that reads whole frames, and can be told to read nothing.
@@ -88,7 +108,7 @@ impl TestSink {
     pub fn unblock(&self) {
         self.collected.read.lock().blocked = false;
         if let Some(mailbox) = self.mailbox.upgrade() {
-            mailbox.write_rest(&self.collected);
+            mailbox.write_ready();
         }
     }
 

@@ -7,7 +7,10 @@ use std::{
     future::poll_fn,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use tokio::{io::AsyncReadExt, net::TcpListener};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+};
 
 fn text(frame: &str) -> Frame {
     Frame::text(frame)
@@ -105,7 +108,7 @@ fn the_close_frame_goes_last_and_nothing_is_taken_behind_it() {
 
 #[test]
 fn giving_up_a_peer_that_does_not_read_keeps_only_the_frame_that_was_begun() {
-    let mut queue = Queue::default();
+    let mut queue = Queue::new(Sink::Test(Arc::default()));
     for name in ["one", "two", "three"] {
         queue.push(text(name).into_bytes(), 1000).0.expect("room");
     }
@@ -126,7 +129,7 @@ fn giving_up_a_peer_that_does_not_read_keeps_only_the_frame_that_was_begun() {
 
 #[test]
 fn a_frame_pushed_while_somebody_writes_is_written_by_that_writer() {
-    let mut queue = Queue::default();
+    let mut queue = Queue::new(Sink::Test(Arc::default()));
     queue.push(text("one").into_bytes(), 1000).0.expect("room");
     let batch = queue.take(false).expect("a frame waits");
     queue.push(text("two").into_bytes(), 1000).0.expect("room");
@@ -153,7 +156,6 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What the peer gets, byte by byte, and what it must get.
-#[derive(Default)]
 struct Model {
     queue: Queue,
     wire: Vec<u8>,
@@ -163,6 +165,11 @@ struct Model {
 }
 
 impl Model {
+    fn new() -> Self {
+        let queue = Queue::new(Sink::Test(Arc::default()));
+        Self { queue, wire: Vec::new(), next: 0, pushed: Vec::new(), newest: BTreeMap::new() }
+    }
+
     /// A frame that names itself: a number, and for slots its key.
     fn frame(&mut self, kind: &str, length: usize) -> (usize, Bytes) {
         self.next += 1;
@@ -197,7 +204,7 @@ impl Model {
 proptest! {
     #[test]
     fn whatever_the_socket_takes_frames_leave_whole_in_order_and_once(steps in proptest::collection::vec(step(), 1..80)) {
-        let mut model = Model::default();
+        let mut model = Model::new();
         for step in steps {
             match step {
                 Step::Push(length) => model.push(length),
@@ -241,7 +248,7 @@ async fn write_until_drained(mailbox: &Mailbox, socket: &TcpStream, woken: &Atom
     poll_fn(|cx| {
         loop {
             let duties = mailbox.duties(cx.waker());
-            if duties.woken {
+            if duties.woken && mailbox.take_woken() {
                 woken.fetch_add(1, Ordering::Relaxed);
             }
             if duties.end == End::Broken || (duties.end == End::Closing && duties.idle) {
@@ -250,7 +257,7 @@ async fn write_until_drained(mailbox: &Mailbox, socket: &TcpStream, woken: &Atom
             if !duties.write || socket.poll_write_ready(cx).is_pending() {
                 return Poll::Pending;
             }
-            mailbox.write_ready(socket);
+            mailbox.write_ready();
         }
     })
     .await;
@@ -265,15 +272,15 @@ async fn many_writers_and_a_slow_reader_keep_order_and_lose_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let mut peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("accepted");
     let (socket, _) = listener.accept().await.expect("a peer");
-    let socket = Arc::new(socket);
-    let mailbox = Mailbox::of_socket(socket.clone(), Bounds::default());
+    let (socket, write) = socket.into_split();
+    let mailbox = Mailbox::of_socket(Arc::new(write), Bounds::default());
     let woken = Arc::new(AtomicUsize::new(0));
     let refused = Arc::new(AtomicBool::new(false));
 
     let task = tokio::spawn({
         let (mailbox, woken) = (mailbox.clone(), woken.clone());
         async move {
-            write_until_drained(&mailbox, &socket, &woken).await;
+            write_until_drained(&mailbox, socket.as_ref(), &woken).await;
         }
     });
     let pushers: Vec<_> = (0..THREADS)
