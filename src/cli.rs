@@ -10,7 +10,11 @@ use crate::{
 };
 use clap::{Parser, Subcommand};
 use flags::ServeFlags;
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
 use token::TokenFlags;
 
 /// The command was used wrongly (`sysexits.h`, `EX_USAGE`), or its configuration is wrong.
@@ -97,12 +101,16 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 
 fn check(layers: Layers) -> anyhow::Result<()> {
     let config = Config::read(layers)?;
-    print!("{}", table(&config.settings));
-    for name in &config.unread_variables {
-        println!("# {name} is set, but no key has this variable");
+    let unread = config.unread_variables.iter().map(|name| format!("# {name} is set, but no key has this variable\n"));
+    say(&format!("{}{}# the configuration is legal\n", table(&config.settings), unread.collect::<String>()))
+}
+
+/// Prints the result of a command. Who closed the pipe has seen enough.
+fn say(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
-    println!("# the configuration is legal");
-    Ok(())
 }
 
 /// The settings as a file would have them, each with its source.

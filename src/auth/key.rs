@@ -118,6 +118,11 @@ impl Key {
 
     /// That a key can verify at all is seen when it is read and not when the first user comes.
     fn check(&self) -> Result<(), String> {
+        // The library cuts Ed25519 keys to 32 bytes without looking whether they are there.
+        let short = self.engine.try_get_as_bytes().is_ok_and(|bytes| bytes.len() < 32);
+        if self.algorithm == Algorithm::EdDsa && short {
+            return Err("is no key for EdDSA".into());
+        }
         // An empty signature is wrong, but a key that is none fails before it.
         let usable = crypto::verify("", b"", &self.engine, self.algorithm.engine()).is_ok();
         let wrong = || format!("is no key for {}", self.algorithm.as_str());

@@ -72,10 +72,7 @@ pub(super) fn run(flags: &TokenFlags) -> anyhow::Result<()> {
     let refused = Verifier::new(&config, dev).examine(&token, now).err();
     match refused {
         Some(reason) => Err(ConfigError::new("token", format!("would be refused: {reason}")).into()),
-        None => {
-            println!("{token}");
-            Ok(())
-        }
+        None => super::say(&format!("{token}\n")),
     }
 }
 

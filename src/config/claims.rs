@@ -117,9 +117,9 @@ impl ClaimMap {
         let usual = Self::default();
         Ok(Self {
             user: reader.or("claims.user", usual.user, right)?,
-            audience: several(reader, "claims.audience", usual.audience, right)?,
-            name: several(reader, "claims.name", usual.name, pointer)?,
-            avatar: several(reader, "claims.avatar", usual.avatar, pointer)?,
+            audience: reader.list_or("claims.audience", usual.audience, right)?,
+            name: reader.list_or("claims.name", usual.name, pointer)?,
+            avatar: reader.list_or("claims.avatar", usual.avatar, pointer)?,
             grants: reader.or("claims.grants", usual.grants, right)?,
             rooms: reader.optional("claims.rooms", right)?,
             groups: reader.optional("claims.groups", right)?,
@@ -156,16 +156,6 @@ fn right(value: &Value) -> Result<Pointer, String> {
         true => Err("is in user_metadata, which users write themselves; rights belong into app_metadata".into()),
         false => Ok(pointer),
     }
-}
-
-fn several(
-    reader: &mut Reader,
-    key: &'static str,
-    default: Vec<Pointer>,
-    parse: fn(&Value) -> Result<Pointer, String>,
-) -> Result<Vec<Pointer>, ConfigError> {
-    let given = reader.list(key, parse)?;
-    Ok(if given.is_empty() { default } else { given })
 }
 
 fn required(reader: &mut Reader) -> Result<Vec<(Pointer, Vec<String>)>, ConfigError> {

@@ -237,6 +237,23 @@ impl Reader {
         Ok(parsed)
     }
 
+    /// Several values, with others when none are given.
+    pub(super) fn list_or<T: Display>(
+        &mut self,
+        key: &'static str,
+        default: Vec<T>,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let given = self.list(key, parse)?;
+        if !given.is_empty() {
+            return Ok(given);
+        }
+        if let Some(row) = self.settings.last_mut() {
+            row.value = default.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
+        }
+        Ok(default)
+    }
+
     /// A value that only a variable may give: a flag shows in the process list, a file is copied around.
     pub(super) fn variable<T: Display>(
         &mut self,
