@@ -67,20 +67,6 @@ export const MessageRow = memo((props: Props) => {
         )}
       </div>
       <div className="body">
-        {message.reply_to !== undefined && (
-          <button type="button" className="quote" onClick={() => actions.show(message.reply_to ?? 0)}>
-            {props.answered ? (
-              <>
-                <Name name={props.answeredBy} />
-                <bdi className="quote-text">
-                  {props.answered.deleted ? words.deleted : excerpt(props.answered.text)}
-                </bdi>
-              </>
-            ) : (
-              <span className="quote-text">…</span>
-            )}
-          </button>
-        )}
         {isFirst && (
           <div className="byline">
             <Name name={name} />
@@ -95,6 +81,20 @@ export const MessageRow = memo((props: Props) => {
               </span>
             )}
           </div>
+        )}
+        {message.reply_to !== undefined && (
+          <button type="button" className="quote" onClick={() => actions.show(message.reply_to ?? 0)}>
+            {props.answered ? (
+              <>
+                <Name name={props.answeredBy} />
+                <bdi className="quote-text">
+                  {props.answered.deleted ? words.deleted : excerpt(props.answered.text)}
+                </bdi>
+              </>
+            ) : (
+              <span className="quote-text">…</span>
+            )}
+          </button>
         )}
         <Body message={message} hasPin={!isFirst && message.pinned === true} />
         <Reactions {...props} />

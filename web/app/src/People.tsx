@@ -27,41 +27,44 @@ export function People({ state, onClose, onJump, isSheet }: Props) {
   const away = people.filter((person) => !isHere(person));
   const pinned = state.pins.map((seq) => state.messages.find((message) => message.seq === seq));
   return (
-    <aside className={`people ${isSheet ? "sheet" : ""}`} aria-label={words.people} data-testid="people">
-      <header className="people-head">
-        <h2>{words.people}</h2>
-        <button type="button" className="icon-button" title={words.close} onClick={onClose}>
-          <CloseIcon />
-          <span className="hidden">{words.close}</span>
-        </button>
-      </header>
-      <div className="people-body">
-        <Group title={words.here} count={state.online} people={here} />
-        <Group title={words.away} count={Math.max(0, state.memberCount - state.online)} people={away} />
-        {pinned.length > 0 && (
-          <section>
-            <h3>{words.pins}</h3>
-            {pinned.map(
-              (message, index) =>
-                message && (
-                  <button
-                    type="button"
-                    key={state.pins[index]}
-                    className="pinned"
-                    onClick={() => {
-                      if (isSheet) onClose();
-                      onJump(message.seq);
-                    }}
-                  >
-                    <PinIcon />
-                    <bdi>{excerpt(message.text)}</bdi>
-                  </button>
-                ),
-            )}
-          </section>
-        )}
-      </div>
-    </aside>
+    <>
+      {isSheet && <button type="button" className="scrim" aria-label={words.close} tabIndex={-1} onClick={onClose} />}
+      <aside className={`people ${isSheet ? "sheet" : ""}`} aria-label={words.people} data-testid="people">
+        <header className="people-head">
+          <h2>{words.people}</h2>
+          <button type="button" className="icon-button" title={words.close} onClick={onClose}>
+            <CloseIcon />
+            <span className="hidden">{words.close}</span>
+          </button>
+        </header>
+        <div className="people-body">
+          <Group title={words.here} count={state.online} people={here} />
+          <Group title={words.away} count={Math.max(0, state.memberCount - state.online)} people={away} />
+          {pinned.length > 0 && (
+            <section>
+              <h3>{words.pins}</h3>
+              {pinned.map(
+                (message, index) =>
+                  message && (
+                    <button
+                      type="button"
+                      key={state.pins[index]}
+                      className="pinned"
+                      onClick={() => {
+                        if (isSheet) onClose();
+                        onJump(message.seq);
+                      }}
+                    >
+                      <PinIcon />
+                      <bdi>{excerpt(message.text)}</bdi>
+                    </button>
+                  ),
+              )}
+            </section>
+          )}
+        </div>
+      </aside>
+    </>
   );
 }
 

@@ -71,6 +71,8 @@ function useNotice(room: Room, setMode: (mode: Mode) => void) {
   useEffect(
     () =>
       room.on("refused", ({ command, fault }) => {
+        // A message that was refused says so where it stands.
+        if (command.type === "chat.send") return;
         setNotice(words.refusedCommand(faultText(fault)));
         if (command.type === "chat.edit") setMode({ kind: "edit", seq: command.target, text: command.text });
       }),

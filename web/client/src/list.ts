@@ -6,6 +6,8 @@ export class RoomList {
   #sorted: readonly RoomEntry[] | undefined;
   /** Rooms heard of since the pages were asked for: not being in a page does not make them gone. */
   #heard = new Set<RoomId>();
+  /** Where the reader is by this device's own word: a row that was written before is not shown as unread again. */
+  readonly #reads = new Map<RoomId, Seq>();
   isComplete = false;
 
   /** The room with the newest message first. */
@@ -29,7 +31,8 @@ export class RoomList {
     const { room } = entry.info;
     this.#heard.add(room);
     const old = this.#entries.get(room);
-    const isNewer = !old || entry.head > old.head || (entry.head === old.head && entry.read >= old.read);
+    const read = Math.max(entry.read, this.#reads.get(room) ?? 0);
+    const isNewer = !old || entry.head > old.head || (entry.head === old.head && read >= old.read);
     if (isNewer) this.#set(room, entry);
   }
 
@@ -38,7 +41,7 @@ export class RoomList {
     const heard = new Map(
       [...this.#heard].flatMap((room) => this.#entries.get(room) ?? []).map((e) => [e.info.room, e]),
     );
-    this.#entries = new Map(entries.map((entry) => [entry.info.room, entry]));
+    this.#entries = new Map(entries.map((entry) => [entry.info.room, this.#withRead(entry)]));
     this.#sorted = undefined;
     for (const entry of heard.values()) this.put(entry);
     this.isComplete = true;
@@ -52,15 +55,21 @@ export class RoomList {
 
   /** The reader's marker moved on this device; the server's row follows. */
   read(room: RoomId, seq: Seq): void {
+    this.#reads.set(room, seq);
     const entry = this.#entries.get(room);
-    if (!entry || seq <= entry.read) return;
-    const isAll = seq >= (entry.last?.seq ?? 0);
-    this.#set(room, { ...entry, read: seq, ...(isAll ? { unread: 0, mentions: 0 } : {}) });
+    if (entry) this.#set(room, entry);
   }
 
   #set(room: RoomId, entry: RoomEntry): void {
-    this.#entries.set(room, entry);
+    this.#entries.set(room, this.#withRead(entry));
     this.#sorted = undefined;
+  }
+
+  #withRead(entry: RoomEntry): RoomEntry {
+    const seq = this.#reads.get(entry.info.room) ?? 0;
+    if (seq <= entry.read) return entry;
+    const isAll = seq >= (entry.last?.seq ?? 0);
+    return { ...entry, read: seq, ...(isAll ? { unread: 0, mentions: 0 } : {}) };
   }
 }
 

@@ -52,6 +52,11 @@ test("reading a room to its end takes its unread count away at once", async () =
   const room = await scene.open("r", 4, [message(4, "four")]);
   room.markRead(4);
   expect(scene.client.rooms[0]).toMatchObject({ unread: 0, read: 4 });
+  // A row that was written before the marker arrived.
+  await scene.socket.say({ type: "list", entry: entry("r", 4) });
+  expect(scene.client.rooms[0]).toMatchObject({ unread: 0, read: 4 });
+  await scene.socket.say({ type: "list", entry: entry("r", 5, { read: 4 }) });
+  expect(scene.client.rooms[0]).toMatchObject({ unread: 1, read: 4 });
 });
 
 test("a mention is told once, also when the stream is resumed", async () => {
