@@ -40,6 +40,10 @@ const LEEWAY_MAX_S: u64 = 30;
 /// The file of the secret that `--dev` makes for itself.
 const DEV_SECRET_FILE: &str = "dev-secret";
 
+/// Said when there is no source of keys at all.
+const NO_KEYS: &str = "is missing: nobody could log in. Set key_file, jwks_url, jwks_file, secret_file or STOA_SECRET, \
+                       or try it out with --dev";
+
 /// Everything that an operator decides.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -143,7 +147,7 @@ impl Config {
         }
         let store = StoreConfig::read(r)?;
         refuse_cluster(r)?;
-        let (issuers, tables) = read_issuers(r, dev)?;
+        let (issuers, tables) = read_issuers(r)?;
         let leeway = Duration::from_secs(r.number("leeway_seconds", 10, 0..=LEEWAY_MAX_S)?);
         let jwks_refresh = Duration::from_secs(r.number("jwks_refresh_seconds", 300, 1..=86_400)?);
         let rights = Rights::read(r, dev)?;
@@ -158,6 +162,10 @@ impl Config {
         let unread_variables = r.unread_variables();
         let mut settings = reader.finish()?;
         settings.extend(tables);
+        // Last, because a key that is misspelt explains why there is none.
+        if issuers.is_empty() && !dev {
+            return Err(ConfigError::new("key_file", NO_KEYS));
+        }
         Ok(Self {
             listen,
             dev: dev.then(|| Dev::of(&issuers, &store)),
@@ -188,7 +196,7 @@ fn refuse_cluster(r: &mut Reader) -> Result<(), ConfigError> {
 }
 
 /// The issuer of the flags, then those of the tables, with the settings of the tables.
-fn read_issuers(r: &mut Reader, dev: bool) -> Result<(Vec<IssuerConfig>, Vec<Setting>), ConfigError> {
+fn read_issuers(r: &mut Reader) -> Result<(Vec<IssuerConfig>, Vec<Setting>), ConfigError> {
     let mut issuers: Vec<IssuerConfig> = IssuerConfig::read(r, "issuer")?.into_iter().collect();
     let mut settings = Vec::new();
     for (n, mut table) in r.tables("issuers")?.into_iter().enumerate() {
@@ -196,11 +204,6 @@ fn read_issuers(r: &mut Reader, dev: bool) -> Result<(Vec<IssuerConfig>, Vec<Set
         issuers
             .push(issuer.ok_or_else(|| table.error("key_file", "is missing, and so is every other source of keys"))?);
         settings.extend(table.finish()?);
-    }
-    if issuers.is_empty() && !dev {
-        let message = "is missing: nobody could log in. Set key_file, jwks_url, jwks_file, secret_file or STOA_SECRET, \
-                       or try it out with --dev";
-        return Err(ConfigError::new("key_file", message));
     }
     Ok((issuers, settings))
 }
