@@ -17,6 +17,8 @@ mod session;
 mod timers;
 mod users;
 mod writer;
+#[cfg(test)]
+mod tests;
 
 pub use conn::Conn;
 pub use room::RoomCell;
@@ -40,7 +42,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize},
     },
 };
-use stoa_protocol::{Cursor, Profile, RoomId, Seq, UserId};
+use stoa_protocol::{Cursor, Millis, Profile, RoomId, Seq, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use users::{UserCell, UserReadTask, UserReads};
 use writer::{LaneTask, Writer};
@@ -237,6 +239,33 @@ impl Hub {
     /// Connections that the process holds, for the drain.
     pub fn connections(&self) -> Vec<Arc<Conn>> {
         self.users.iter().flat_map(|cell| cell.lock().conns().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// Tells every client to come again, each at its own time within the window: what they reconnect to is not
+    /// stormed.
+    pub fn say_goodbye(&self, window_ms: Millis) {
+        let conns = self.connections();
+        let count = conns.len() as u64;
+        for (place, conn) in conns.iter().enumerate() {
+            let reconnect_after_ms = window_ms * place as u64 / count.max(1);
+            let frame = encode::control(&stoa_protocol::Control::Bye { reconnect_after_ms });
+            if conn.mailbox.push_reply(frame).is_ok() {
+                conn.mailbox.flush();
+            }
+        }
+    }
+
+    /// Completes when the writers have ended: everything that was accepted is answered. Gives up at the deadline.
+    pub async fn written(&self, deadline: Millis) {
+        tokio::select! {
+            () = self.writer.ended() => {}
+            () = self.clock.sleep_until(deadline) => tracing::warn!("the writers did not end in time"),
+        }
+    }
+
+    /// Closes every connection behind what its mailbox holds.
+    pub fn close_everybody(&self) {
+        self.connections().iter().for_each(|conn| conn.mailbox.close(stoa_protocol::CloseCode::GoingAway));
     }
 
     /// Brings gauges up to date before they are read.

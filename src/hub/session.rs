@@ -313,8 +313,8 @@ impl HubSession {
     async fn open(&mut self, id: u64, open: stoa_protocol::RoomOpen) -> Result<(), CloseCode> {
         let State::Known(known) = &mut self.state else { return Ok(()) };
         let most = self.hub.limits.rooms_per_connection as usize;
-        known.rooms.retain(|cell| cell.id != open.room);
-        if known.rooms.len() >= most {
+        let again = known.rooms.iter().any(|cell| cell.id == open.room);
+        if known.rooms.len() >= most && !again {
             return self
                 .refuse(Some(id), Fault::rate_limited(format!("a connection opens {most} rooms at most"), 1_000));
         }
@@ -326,10 +326,15 @@ impl HubSession {
         let conn = known.conn.clone();
         match self.hub.open(&conn, id, &open).await {
             Ok(cell) => {
-                if self.hub.catch_up(&cell, &conn).await?
+                // Kept before it is caught up: whatever fails from here on, the end of the connection detaches it.
+                if let State::Known(known) = &mut self.state {
+                    known.rooms.retain(|old| old.id != cell.id);
+                    known.rooms.push(cell.clone());
+                }
+                if !self.hub.catch_up(&cell, &conn).await?
                     && let State::Known(known) = &mut self.state
                 {
-                    known.rooms.push(cell);
+                    known.rooms.retain(|gone| gone.id != cell.id);
                 }
                 Ok(())
             }

@@ -14,7 +14,7 @@ use std::{
 };
 use stoa_protocol::{Epoch, Fault, Key, Reply, RoomEventBody, RoomId, Seq, UserEvent, UserId};
 use stoa_rooms::{Actor, Facts, Intent, Room, Target};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Most drafts of one transaction: beyond some hundred rows a batch gets no cheaper per row and its first waits longer.
@@ -81,11 +81,14 @@ pub enum ReplyTo {
 #[derive(Clone)]
 pub struct Writer {
     lanes: Arc<[mpsc::Sender<Job>]>,
+    /// One permit per lane, held while its task runs.
+    busy: Arc<Semaphore>,
 }
 
 /// The receiving end of a lane.
 pub struct LaneTask {
     jobs: mpsc::Receiver<Job>,
+    _busy: OwnedSemaphorePermit,
 }
 
 impl Writer {
@@ -93,7 +96,13 @@ impl Writer {
     pub fn new(lanes: usize, waiting: usize) -> (Self, Vec<LaneTask>) {
         let each = (waiting / lanes.max(1)).max(1);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..lanes.max(1)).map(|_| mpsc::channel(each)).unzip();
-        (Self { lanes: senders.into() }, receivers.into_iter().map(|jobs| LaneTask { jobs }).collect())
+        let busy = Arc::new(Semaphore::new(senders.len()));
+        let task = |jobs| {
+            let permit = busy.clone().try_acquire_owned().expect("there is a permit for each lane");
+            LaneTask { jobs, _busy: permit }
+        };
+        let tasks = receivers.into_iter().map(task).collect();
+        (Self { lanes: senders.into(), busy }, tasks)
     }
 
     /// Queues a job.
@@ -103,6 +112,15 @@ impl Writer {
     pub fn submit(&self, job: Job) -> Result<(), Fault> {
         let lane = &self.lanes[lane_of(job.lane_key(), self.lanes.len())];
         lane.try_send(job).map_err(|_| Fault::overloaded(RETRY_MS))
+    }
+
+    /// Completes when every lane has stopped and written what it had.
+    pub async fn ended(&self) {
+        for lane in self.lanes.iter() {
+            lane.closed().await;
+        }
+        // A closed lane may still be writing its last batches: each holds a permit until its task ends.
+        let _all = self.busy.acquire_many(self.lanes.len() as u32).await;
     }
 
     /// Jobs that wait in all lanes.
