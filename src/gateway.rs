@@ -10,7 +10,6 @@ mod guard;
 mod http;
 mod listen;
 mod mailbox;
-mod origin;
 mod proxies;
 mod reader;
 mod strangers;
@@ -23,8 +22,8 @@ pub use frame::Frame;
 pub use http::Authenticated;
 pub use listen::{Lifetime, bind, serve};
 pub use mailbox::{Bounds, Full, Mailbox, SlotKey, TestSink};
-pub use origin::{NotAnOrigin, Origins};
-pub use proxies::{NotANetwork, TrustedProxies};
+pub use crate::config::Origins;
+pub use proxies::TrustedProxies;
 
 use async_trait::async_trait;
 use std::{net::IpAddr, sync::Arc};

@@ -263,11 +263,6 @@ impl Hub {
         }
     }
 
-    /// Closes every connection behind what its mailbox holds.
-    pub fn close_everybody(&self) {
-        self.connections().iter().for_each(|conn| conn.mailbox.close(stoa_protocol::CloseCode::GoingAway));
-    }
-
     /// Brings gauges up to date before they are read.
     pub fn measure(&self) {
         self.metrics.rooms.set(self.rooms.len() as i64);

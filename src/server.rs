@@ -1,6 +1,209 @@
-//! server
+//! The process: everything is made, owned and ended here.
+//!
+//! Ending is one way only: not ready, stop accepting, tell clients to go with a delay spread over the drain window,
+//! write what was accepted, close, exit 0. What a kill leaves behind is what the next start finds: nothing here is
+//! needed for promise 1.
 
-/// Runs the server until it is told to stop.
-pub async fn run(config: crate::config::Config) -> anyhow::Result<()> {
-    anyhow::bail!("nothing listens on {} yet", config.listen)
+use crate::{
+    auth::Auth,
+    clock::SystemClock,
+    config::{self, Config, Database},
+    gateway::{self, Lifetime, TrustedProxies, WsEndpoint},
+    hub::{Hub, HubHandler, Parts, Tasks},
+    metrics::Metrics,
+    storage::{self, SharedStore},
+};
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use stoa_protocol::{Millis, RoomCreated, RoomId, RoomKind, UserId};
+use stoa_rooms::{Actor, Intent};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Writer lanes on Postgres: commits of different rooms overlap, and each lane holds one connection.
+const LANES: usize = 4;
+/// Least time that the end leaves for sockets to take what waits.
+const CLOSING: Duration = Duration::from_secs(5);
+/// Descriptors beside those of clients: the store, the listener, the log.
+const OWN_FILES: u64 = 64;
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Whatever keeps it from starting: the store, the address, the certificate.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    raise_open_files(config.limits.connections);
+    let config = Arc::new(config);
+    let (store, lanes) = open_store(&config).await?;
+    let auth = Auth::start(&config).await?;
+    let secret = deployment_secret(&store).await?;
+    let parts = Parts {
+        store: store.clone(),
+        clock: Arc::new(SystemClock::new()),
+        verifier: auth.verifier.clone(),
+        limits: config.limits.clone(),
+        metrics: Arc::new(Metrics::new()),
+        lanes,
+        secret,
+    };
+    let (hub, tasks) = Hub::new(parts);
+    let running = Running::start(&hub, tasks);
+    running.tracker.spawn(auth.verifier.keep_fresh(running.shutdown.clone()));
+    if config.dev.is_some() {
+        open_lobby(&hub).await?;
+    }
+    let ready = Arc::new(AtomicBool::new(true));
+    let login = auth.login.map(Arc::new);
+    let prefix = config.public_url.as_ref().map_or("", |url| url.prefix());
+    let endpoint = WsEndpoint::new(
+        Arc::new(HubHandler(hub.clone())),
+        hub.clock().clone(),
+        prefix,
+        config.origins.clone(),
+        TrustedProxies::of(&config.trusted_proxies),
+        gateway_limits(&config.limits),
+    );
+    let tls = config.tls.as_ref().map(|files| gateway::tls::load(&files.cert, &files.key)).transpose()?;
+    let listener = gateway::bind(config.listen).with_context(|| format!("listen: {}", config.listen))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let address = listener.local_addr()?;
+    // The one line on standard output: scripts wait for it.
+    println!("listening on {scheme}://{address}");
+    tracing::info!(%address, dev = config.dev.is_some(), "listening");
+    let router = axum::Router::new();
+    let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
+    wait_for_the_end().await?;
+    ready.store(false, Ordering::Release);
+    running.end(&hub, config.drain).await;
+    serving.await.context("the accept loop")?;
+    store.close().await;
+    Ok(())
+}
+
+fn gateway_limits(limits: &config::Limits) -> gateway::Limits {
+    let queue_bytes = limits.mailbox_bytes;
+    gateway::Limits {
+        strangers_per_address: limits.unauthenticated_per_address,
+        header_ms: limits.header_ms,
+        idle_ms: limits.idle_ms,
+        mailbox: gateway::Bounds { queue_bytes, ..gateway::Bounds::default() },
+        ..gateway::Limits::default()
+    }
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<(SharedStore, usize)> {
+    match &config.store.database {
+        Database::Sqlite(path) => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).with_context(|| format!("data_dir: {}", folder.display()))?;
+            }
+            Ok((storage::sqlite::open(path, true).await?, 1))
+        }
+        Database::Postgres(url) => {
+            let options = storage::postgres::PgOptions {
+                writers: LANES as u32,
+                readers: config.limits.database_connections.saturating_sub(LANES as u32).max(1),
+                vouched: config.store.vouched,
+                migrate: true,
+            };
+            Ok((storage::postgres::open(url.expose(), options).await?, LANES))
+        }
+    }
+}
+
+/// The deployment's secret: made by the first node, the same on every node and after every restart.
+async fn deployment_secret(store: &SharedStore) -> anyhow::Result<[u8; 32]> {
+    let mut fresh = [0u8; 32];
+    getrandom::fill(&mut fresh).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let fresh: String = fresh.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kept = store.setting("secret", &fresh).await?;
+    Ok(Sha256::digest(kept.as_bytes()).into())
+}
+
+/// With `--dev` everybody lands in a room that exists.
+async fn open_lobby(hub: &Arc<Hub>) -> anyhow::Result<()> {
+    let room = RoomId::new("lobby")?;
+    let host = Actor::service(UserId::new("stoa")?);
+    let created = RoomCreated {
+        title: "Lobby".into(),
+        topic: "Everybody who opens this server lands here.".into(),
+        ..RoomCreated::new(RoomKind::Group)
+    };
+    let intent = Intent::Create { room: created, members: vec![] };
+    match hub.commit(&room, host, intent, None).await {
+        Ok(_) => Ok(()),
+        // It is there since the first start.
+        Err(fault) if fault.code == stoa_protocol::ErrorCode::Conflict => Ok(()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+struct Running {
+    tracker: TaskTracker,
+    /// The accept loop and the connections.
+    edge: Lifetime,
+    /// Ends the writers once what waits is written.
+    stop_writing: CancellationToken,
+    /// Ends everything else.
+    shutdown: CancellationToken,
+}
+
+impl Running {
+    fn start(hub: &Arc<Hub>, tasks: Tasks) -> Self {
+        let running = Self {
+            tracker: TaskTracker::new(),
+            edge: Lifetime::default(),
+            stop_writing: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+        };
+        tasks.spawn(hub, &running.tracker, &running.shutdown, &running.stop_writing);
+        running
+    }
+
+    async fn end(&self, hub: &Arc<Hub>, drain: Duration) {
+        tracing::info!(drain_s = drain.as_secs(), "draining");
+        self.edge.accepting.cancel();
+        hub.say_goodbye(drain.as_millis() as Millis);
+        self.stop_writing.cancel();
+        let deadline = hub.clock().now() + CLOSING.as_millis() as Millis;
+        hub.written(deadline).await;
+        self.edge.open.cancel();
+        self.edge.tasks.close();
+        let gone = tokio::time::timeout(CLOSING, self.edge.tasks.wait()).await.is_ok();
+        self.shutdown.cancel();
+        self.tracker.close();
+        let ended = tokio::time::timeout(CLOSING, self.tracker.wait()).await.is_ok();
+        tracing::info!(gone, ended, "stopped");
+    }
+}
+
+async fn wait_for_the_end() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    Ok(())
+}
+
+/// Raises the soft limit of open files to the hard one, and says what is lacking.
+fn raise_open_files(connections: u32) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::from(connections) + OWN_FILES;
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    let soft = wanted.min(hard).max(limit.current.unwrap_or(u64::MAX));
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(soft), maximum: limit.maximum }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    if soft < wanted {
+        tracing::warn!(soft, wanted, "the limit of open files is below limits.connections; raise it (ulimit -n)");
+    }
 }

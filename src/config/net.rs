@@ -62,6 +62,15 @@ pub struct Origins {
 }
 
 impl Origins {
+    /// Those of the list.
+    ///
+    /// # Errors
+    /// A sentence that names the one that is no origin.
+    pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Result<Self, String> {
+        let listed = list.into_iter().map(|origin| origin.as_ref().parse()).collect::<Result<_, _>>()?;
+        Ok(Self { listed, loopback: false })
+    }
+
     /// Whether the value of an `Origin` header is allowed. The comparison is of whole strings as browsers write
     /// them, so `null`, suffixes and other spellings are refused. Who sends no such header is no browser; that is the
     /// caller's to decide.
