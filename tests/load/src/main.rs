@@ -1,2 +1,5 @@
-//! Load generator.
-fn main() {}
+//! The `stoa-load` command.
+
+fn main() -> std::process::ExitCode {
+    stoa_load::cli::main()
+}
