@@ -172,6 +172,23 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_certificate_and_its_key_must_fit() {
+    let folder = Folder::new();
+    let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    let (own, other) = (made(), made());
+    let cert = folder.file("cert.pem", own.cert.pem());
+    let own_key = folder.file("own.pem", own.signing_key.serialize_pem());
+    let other_key = folder.file("other.pem", other.signing_key.serialize_pem());
+    let check =
+        |cert: &str, key: &str| stoa(&folder, &["config", "check", "--dev", "--tls-cert", cert, "--tls-key", key], &[]);
+    assert_eq!(check(&cert, &own_key).code, 0);
+    assert_names(&check(&cert, &other_key), "tls_key", "--tls-key", "another's key");
+    let no_key = folder.file("no-key.pem", other.cert.pem());
+    assert_names(&check(&cert, &no_key), "tls_key", "--tls-key", "no key");
+    assert_names(&check(&own_key, &own_key), "tls_cert", "--tls-cert", "no certificate");
+}
+
+#[test]
 fn dev_binds_to_this_machine_alone() {
     let folder = Folder::new();
     for listen in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080", "[2001:db8::1]:8080", "10.0.0.1:0"] {
