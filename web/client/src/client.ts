@@ -39,6 +39,8 @@ const PAGE = 100;
 const PROFILES = 100;
 /** Closed rooms whose state is kept for coming back. */
 const CLOSED_ROOMS = 20;
+/** Somebody whose name was not told may have come into a shared room since. */
+const ASK_AGAIN_MS = 60_000;
 const NONE: readonly string[] = [];
 
 /** Connects, and stays connected until `close()`. Nothing is thrown: `state` tells how it goes. */
@@ -57,7 +59,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly #queries = new Set<Asked>();
   readonly #timers = new Set<unknown>();
   readonly #unknown = new Set<UserId>();
-  readonly #askedFor = new Set<UserId>();
+  /** Who was asked for, and when. */
+  readonly #askedFor = new Map<UserId, number>();
   readonly #stopListening: () => void;
   #profiles: ReadonlyMap<UserId, Profile> = new Map();
   #state: ClientState | undefined;
@@ -145,8 +148,9 @@ export class Client extends Emitter<ClientEvents> {
   /** A name and picture. An unknown one is asked for, and `profiles` tells when it came. */
   profile(user: UserId): Profile | undefined {
     const known = this.#profiles.get(user);
-    if (!known && !this.#askedFor.has(user)) {
-      this.#askedFor.add(user);
+    const now = this.#clock.now();
+    if (!known && now - (this.#askedFor.get(user) ?? Number.NEGATIVE_INFINITY) > ASK_AGAIN_MS) {
+      this.#askedFor.set(user, now);
       if (this.#unknown.size === 0) queueMicrotask(() => void this.#askProfiles());
       this.#unknown.add(user);
     }
@@ -216,10 +220,12 @@ export class Client extends Emitter<ClientEvents> {
     this.#link.retry();
   }
 
-  /** Leaves every room, ends the connection and all timers. What waits in `store` stays there. */
+  /** Leaves at once, ends the connection and all timers. What waits in `store` stays there. */
   close(): void {
     if (this.#link.phase.phase === "closed") return;
     this.#stopListening();
+    // A lost connection has a grace, because it may come back; this one will not.
+    this.#link.send({ type: "presence.set", id: this.#link.nextId(), state: "offline" });
     for (const room of this.#rooms.values()) room.end();
     this.#link.close();
     this.#outbox.end();
@@ -398,8 +404,6 @@ export class Client extends Emitter<ClientEvents> {
       const part = users.slice(first, first + PROFILES);
       const reply = await this.query({ type: "profile.list", users: part }).catch(() => undefined);
       if (reply?.kind === "profiles") this.#learn(reply.profiles);
-      // Whoever asks after a reconnect may be answered more.
-      else for (const user of part) this.#askedFor.delete(user);
     }
   }
 
@@ -410,6 +414,7 @@ export class Client extends Emitter<ClientEvents> {
     });
     if (news.length === 0) return;
     this.#profiles = new Map([...this.#profiles, ...news]);
+    for (const [user] of news) this.#askedFor.delete(user);
     this.emitSoon("profiles", () => this.#profiles);
     this.#changed();
   }

@@ -15,7 +15,7 @@ export interface Socket {
 
 export type SocketClass = new (url: string, protocols: string[]) => Socket;
 
-/** Why a token is asked for: `expired` means that the last one was refused as too old, so a cached one is no use. */
+/** Why a token is asked for: `expired` means that the server took the last one no more, so a cached one is no use. */
 export type TokenReason = "connect" | "refresh" | "expired";
 
 export type TokenProvider = (reason: TokenReason) => string | Promise<string>;
@@ -277,7 +277,9 @@ export class Link {
     const wasOpen = this.isOpen;
     if (wasOpen) this.phase = { phase: "waiting", attempt: this.#attempt, retryAt: this.#options.clock.now() };
     if (wasOpen) this.#handler.lost();
-    if (code === CLOSE.expired && !this.#renewed) {
+    // At `hello` a server tells no difference between a token that is too old and one that is wrong.
+    const isStale = code === CLOSE.expired || (code === CLOSE.unauthorized && !wasOpen);
+    if (isStale && !this.#renewed) {
       this.#renewed = true;
       return this.#connect("expired");
     }

@@ -46,8 +46,8 @@ const KEPT = 200;
 /** The server ends typing by itself after some seconds, so it is told anew while it lasts. */
 const TYPING_AGAIN_MS = 3_000;
 const TYPING_ENDS_MS = 5_000;
-/** A told typing that is not told anew: the server's end of it was lost. */
-const TYPING_STALE_MS = 15_000;
+/** Typing is told when it changes: one that has not changed for so long has lost its end on the way. */
+const TYPING_STALE_MS = 60_000;
 /** Markers are for other people's eyes: one a second is plenty. */
 const READ_EVERY_MS = 1_000;
 const AGAIN_MS = 1_000;
@@ -133,8 +133,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Sends a message. It shows in `state.pending` until its event is there; `acked` tells its place. */
   send(text: string, options: SendOptions = {}): { key: Key; acked: Promise<Seq> } {
-    this.#timers.clear("typing");
-    this.#timers.clear("typing.again");
+    this.typing(false);
     return this.#command({ type: "chat.send", text, ...options } as Partial<ChatSend> & { type: "chat.send" });
   }
 

@@ -93,12 +93,16 @@ test.each([4500, 4502, 4505, 4506, 4999, 1008])("close code %i does not reconnec
   expect(FakeSocket.all).toHaveLength(2);
 });
 
-test("a refused hello tells the server's sentence", async () => {
+test("a token that hello refuses is asked for anew once, then the server's sentence is told", async () => {
   const scene = new Scene();
-  await settle();
-  scene.socket.onopen?.({} as never);
-  await scene.socket.say({ type: "error", id: 1, code: "unauthorized", message: "the token is not valid" });
-  await scene.socket.drop(4500, "unauthorized");
+  for (const id of [1, 2]) {
+    await settle();
+    scene.socket.onopen?.({} as never);
+    await scene.socket.say({ type: "error", id, code: "unauthorized", message: "the token is not valid" });
+    await scene.socket.drop(4500, "unauthorized");
+  }
+  expect(scene.tokens).toEqual(["connect", "expired"]);
+  expect(FakeSocket.all).toHaveLength(2);
   expect(scene.client.state.refusal?.message).toBe("the token is not valid");
 });
 
@@ -187,7 +191,8 @@ test("closing ends every timer and settles everything that waits", async () => {
   expect(changes).toHaveBeenCalledOnce();
   await expect(acked).rejects.toMatchObject({ code: "closed" });
   await expect(history).rejects.toMatchObject({ code: "closed" });
-  expect(scene.socket.rest().some((frame) => frame.type === "room.close")).toBe(true);
+  const last = scene.socket.rest().slice(-2);
+  expect(last).toMatchObject([{ type: "presence.set", state: "offline" }, { type: "room.close" }]);
   expect(scene.socket.closed?.code).toBe(1000);
   await scene.clock.advance(600_000);
   expect(FakeSocket.all).toHaveLength(1);

@@ -222,7 +222,7 @@ test("who types is told without oneself, ends with their message, and goes stale
   expect(room.state.typing).toEqual({ users: ["ben", "cyd"], count: 2 });
   await scene.socket.say(sent(2, "hi"));
   expect(room.state.typing).toEqual({ users: ["cyd"], count: 1 });
-  await scene.clock.advance(15_000);
+  await scene.clock.advance(60_000);
   expect(room.state.typing).toEqual({ users: [], count: 0 });
 });
 
@@ -238,6 +238,9 @@ test("one's own typing is told at most every three seconds and ends by itself", 
   expect(told).toEqual([true, true]);
   await scene.clock.advance(5_000);
   expect(scene.socket.rest()).toMatchObject([{ type: "typing", on: false }]);
+  room.typing();
+  room.send("done");
+  expect(scene.socket.rest()).toMatchObject([{ on: true }, { on: false }, { type: "chat.send" }]);
 });
 
 test("read markers go forward, at most one a second, and are told again after a reconnect", async () => {
