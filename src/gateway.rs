@@ -17,12 +17,12 @@ pub mod tls;
 mod transport;
 mod upgrade;
 
+pub use crate::config::Origins;
 pub use endpoint::{Counters, Limits, WsEndpoint};
 pub use frame::Frame;
 pub use http::Authenticated;
 pub use listen::{Lifetime, bind, serve};
 pub use mailbox::{Bounds, Full, Mailbox, SlotKey, TestSink};
-pub use crate::config::Origins;
 pub use proxies::TrustedProxies;
 
 use async_trait::async_trait;

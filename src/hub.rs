@@ -14,11 +14,11 @@ mod query;
 mod registry;
 mod room;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod users;
 mod writer;
-#[cfg(test)]
-mod tests;
 
 pub use conn::Conn;
 pub use room::RoomCell;

@@ -1,20 +1,62 @@
 //! Prometheus metrics (OpenMetrics text).
 
+use crate::gateway::Counters;
+use parking_lot::Mutex;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric},
     metrics::{
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
 };
+use std::sync::{Arc, atomic::Ordering};
 use stoa_protocol::ErrorCode;
 
-/// What the process counts. Cloning shares the counters.
+/// What the gateway counted, read when Prometheus asks.
+#[derive(Debug)]
+struct Edge(Arc<Counters>);
+
+impl Collector for Edge {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Counters {
+            accepted,
+            refused_address,
+            accept_errors,
+            refused_handshakes,
+            opened,
+            ended,
+            violations,
+            slow_consumers,
+            timeouts,
+        } = &*self.0;
+        for (name, help, counter) in [
+            ("accepted", "Sockets that were accepted", accepted),
+            ("refused_address", "Sockets of addresses with too many strangers", refused_address),
+            ("accept_errors", "Times that no socket could be accepted", accept_errors),
+            ("refused_handshakes", "WebSocket handshakes that were refused", refused_handshakes),
+            ("opened", "WebSockets that were opened", opened),
+            ("ended", "WebSockets that are over", ended),
+            ("violations", "WebSockets closed for illegal frames", violations),
+            ("slow_consumers", "WebSockets closed because their peer did not read", slow_consumers),
+            ("timeouts", "WebSockets closed because nothing was heard", timeouts),
+        ] {
+            let counter = ConstCounter::new(counter.load(Ordering::Relaxed));
+            let name = format!("stoa_edge_{name}");
+            let metric = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the process counts.
 pub struct Metrics {
-    registry: Registry,
+    /// Locked while Prometheus reads, and once when the gateway's counters are added.
+    registry: Mutex<Registry>,
     /// Open WebSocket connections.
     pub connections: Gauge,
     /// Those that have said `hello`.
@@ -33,8 +75,7 @@ pub struct Metrics {
     pub writer_waiting: Gauge,
     /// Bytes that wait in mailboxes.
     pub queued_bytes: Gauge,
-    /// Pushes that a full mailbox refused, by delivery class.
-    pub drops: Family<ClassLabel, Counter>,
+    drops: Family<ClassLabel, Counter>,
     errors: Family<CodeLabel, Counter>,
     /// HTTP requests by status.
     pub http: Family<StatusLabel, Counter>,
@@ -54,11 +95,18 @@ impl EncodeLabelValue for CodeValue {
     }
 }
 
-/// A delivery class.
+/// What a full mailbox refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Class {
+    /// A durable event: its reader catches up from its cursor.
+    Durable,
+    /// A passing one: it is gone.
+    Passing,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ClassLabel {
-    /// Its name.
-    pub class: &'static str,
+struct ClassLabel {
+    class: Class,
 }
 
 /// An HTTP status.
@@ -69,10 +117,15 @@ pub struct StatusLabel {
 }
 
 impl Metrics {
+    /// Adds what the gateway counts. Called once.
+    pub fn add_edge(&self, counters: Arc<Counters>) {
+        self.registry.lock().register_collector(Box::new(Edge(counters)));
+    }
+
     /// All counters at zero.
     pub fn new() -> Self {
         let metrics = Self {
-            registry: Registry::with_prefix("stoa"),
+            registry: Mutex::new(Registry::with_prefix("stoa")),
             connections: Gauge::default(),
             authenticated: Gauge::default(),
             rooms: Gauge::default(),
@@ -90,8 +143,8 @@ impl Metrics {
         metrics.registered()
     }
 
-    fn registered(mut self) -> Self {
-        let registry = &mut self.registry;
+    fn registered(self) -> Self {
+        let mut registry = self.registry.lock();
         registry.register("connections", "Open WebSocket connections", self.connections.clone());
         registry.register("authenticated", "Connections that have said hello", self.authenticated.clone());
         registry.register("rooms", "Rooms in memory", self.rooms.clone());
@@ -105,6 +158,7 @@ impl Metrics {
         registry.register("drops", "Pushes that a full mailbox refused", self.drops.clone());
         registry.register("errors", "Refused commands by code", self.errors.clone());
         registry.register("http_requests", "HTTP requests by status", self.http.clone());
+        drop(registry);
         self
     }
 
@@ -113,10 +167,15 @@ impl Metrics {
         self.errors.get_or_create(&CodeLabel { code: CodeValue(code) }).inc();
     }
 
+    /// A full mailbox refused a push.
+    pub fn dropped(&self, class: Class) {
+        self.drops.get_or_create(&ClassLabel { class }).inc();
+    }
+
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("a string takes all text");
+        prometheus_client::encoding::text::encode(&mut text, &self.registry.lock()).expect("a string takes all text");
         text
     }
 }
@@ -124,5 +183,30 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_in_the_text() {
+        let metrics = Metrics::new();
+        let counters = Arc::new(Counters::default());
+        metrics.add_edge(counters.clone());
+        counters.timeouts.fetch_add(3, Ordering::Relaxed);
+        metrics.error(ErrorCode::Overloaded);
+        metrics.dropped(Class::Durable);
+        metrics.commit_seconds.observe(0.001);
+        let text = metrics.text();
+        for line in [
+            "stoa_errors_total{code=\"overloaded\"} 1",
+            "stoa_drops_total{class=\"Durable\"} 1",
+            "stoa_edge_timeouts_total 3",
+            "stoa_commit_seconds_count 1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 }

@@ -69,6 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         TrustedProxies::of(&config.trusted_proxies),
         gateway_limits(&config.limits),
     );
+    hub.metrics.add_edge(endpoint.counters().clone());
     let tls = config.tls.as_ref().map(|files| gateway::tls::load(&files.cert, &files.key)).transpose()?;
     let listener = gateway::bind(config.listen).with_context(|| format!("listen: {}", config.listen))?;
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -15,8 +15,8 @@ pub struct Durable {
     pub intent: Intent,
 }
 
-/// A command that is not durable comes back as it was.
-pub fn durable(command: Command) -> Result<Durable, Command> {
+/// A durable command as what it wants; one that is not durable comes back as it was.
+pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
     let (room, key, intent) = match command {
         Command::RoomUpdate(c) => {
             let change = RoomUpdated {
@@ -68,7 +68,7 @@ pub fn durable(command: Command) -> Result<Durable, Command> {
         Command::ChatPin(c) => (c.room, c.key, Intent::Pin { target: c.target, on: c.on }),
         Command::AppSend(c) => match (c.room.clone(), c.key.clone()) {
             (Some(room), Some(key)) => (room, key, Intent::App { name: c.name, data: c.data }),
-            (Some(_) | None, _) => return Err(Command::AppSend(c)),
+            (Some(_) | None, _) => return Err(Box::new(Command::AppSend(c))),
         },
         Command::Hello(_)
         | Command::TokenRefresh(_)
@@ -85,7 +85,7 @@ pub fn durable(command: Command) -> Result<Durable, Command> {
         | Command::Typing(_)
         | Command::PresenceSet(_)
         | Command::PresenceList(_)
-        | Command::ProfileList(_) => return Err(command),
+        | Command::ProfileList(_) => return Err(Box::new(command)),
     };
     Ok(Durable { room, key, intent })
 }

@@ -40,7 +40,7 @@ impl Hub {
         let stored = stored.ok_or_else(|| Fault::not_found("room"))?;
         let mut restored = restore(stored);
         self.remember_pace(&mut restored).await?;
-        let fresh = Arc::new(RoomCell::new(restored, self.ring_most(), self.clock.now()));
+        let fresh = Arc::new(RoomCell::new(restored, self.ring_most(), self.metrics.clone(), self.clock.now()));
         let cell = self.rooms.entry(room.clone()).or_insert_with(|| fresh.clone()).clone();
         if Arc::ptr_eq(&cell, &fresh) {
             self.index_members(&cell);

@@ -8,6 +8,7 @@ use super::{
     encode::{self, Encoded},
     flush::FlushState,
 };
+use crate::metrics::{Class, Metrics};
 use crate::{
     gateway::{Frame, Full, Mailbox},
     storage::StoredEvent,
@@ -53,6 +54,7 @@ pub struct Live {
     ring: VecDeque<RingEvent>,
     ring_bytes: usize,
     ring_most: RingMost,
+    metrics: Arc<Metrics>,
     attached: Vec<Attachment>,
     /// The mailboxes of `attached`, copied for flush passes; `None` when it must be copied anew.
     mailboxes: Option<Arc<[Arc<Mailbox>]>>,
@@ -116,7 +118,7 @@ pub enum CatchUp {
 
 impl RoomCell {
     /// A loaded room.
-    pub fn new(room: Room, ring_most: RingMost, now: Millis) -> Self {
+    pub fn new(room: Room, ring_most: RingMost, metrics: Arc<Metrics>, now: Millis) -> Self {
         let id = room.id().clone();
         let live = Live {
             room,
@@ -132,6 +134,7 @@ impl RoomCell {
             list_dirty: false,
             pace: Bucket::new(),
             ring_most,
+            metrics,
             idle_since: Some(now),
             retired: false,
         };
@@ -172,7 +175,9 @@ impl Live {
         }
         let frames = encode::room_event(self.room.id(), event);
         for attachment in &mut self.attached {
-            attachment.push_event(event.seq, &frames);
+            if attachment.push_event(event.seq, &frames).is_err() {
+                self.metrics.dropped(Class::Durable);
+            }
         }
         self.keep(event.seq, frames);
         if let Some(body) = &event.body {
@@ -382,6 +387,7 @@ impl Live {
                 continue;
             }
             if attachment.conn.mailbox.push(frame.clone()).is_err() {
+                self.metrics.dropped(Class::Passing);
                 attachment.stale = true;
                 attachment.conn.mark_behind();
             }
@@ -461,18 +467,18 @@ impl Attachment {
         [self.access.until, self.access.muted_until].iter().flatten().any(|end| *end <= now)
     }
 
-    fn push_event(&mut self, seq: Seq, frames: &Encoded) {
+    /// Pushes an event to who is live. A full mailbox wakes its connection when it has drained, and that catches up
+    /// from here.
+    fn push_event(&mut self, seq: Seq, frames: &Encoded) -> Result<(), Full> {
         if self.state != Attached::Live {
-            return;
+            return Ok(());
         }
-        match self.conn.mailbox.push(frames.for_reader(&self.access)) {
-            Ok(()) => {}
-            Err(Full) => {
-                // The mailbox wakes its connection when it has drained, and that catches up from here.
-                self.state = Attached::Behind(Seq::new(seq.value() - 1).unwrap_or_default());
-                self.conn.mark_behind();
-            }
+        let pushed = self.conn.mailbox.push(frames.for_reader(&self.access));
+        if pushed.is_err() {
+            self.state = Attached::Behind(Seq::new(seq.value() - 1).unwrap_or_default());
+            self.conn.mark_behind();
         }
+        pushed
     }
 
     /// A change of one's own rights is pushed among the replies: it must not be dropped.

@@ -212,7 +212,7 @@ impl HubSession {
                 let commands::Durable { room, key, intent } = durable;
                 return self.submit(id, room, key, intent, None).await;
             }
-            Err(command) => command,
+            Err(command) => *command,
         };
         match command {
             Command::RoomCreate(create) => {
