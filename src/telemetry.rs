@@ -32,7 +32,16 @@ pub fn init(log_format: LogFormat) -> Result<(), ConfigError> {
     let colours = io::stderr().is_terminal();
     // The only error is that there is a log already, as in tests.
     let _ = tracing::subscriber::set_global_default(subscriber(log_format, filter, colours, io::stderr));
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// A panic is a line of the log like any other. Its words are told when they stand in the code; those that were put
+/// together at run time may hold what somebody said.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let words = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not told)");
+    tracing::error!(location, words, thread = std::thread::current().name(), "panic");
 }
 
 fn subscriber<W>(

@@ -5,7 +5,10 @@ use crate::config::{JwksSource, read_small};
 use parking_lot::RwLock;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
-use ureq::Agent;
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
 use url::Url;
 
 /// Largest answer, bytes: a set of 32 keys with certificates fits several times.
@@ -93,6 +96,7 @@ fn fetch(url: &Url) -> Result<Vec<u8>, String> {
         .max_redirects(0)
         .max_redirects_will_error(true)
         .max_response_header_size(16 * 1024)
+        .tls_config(TlsConfig::builder().root_certs(roots()).build())
         .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")));
     if url.scheme() == "http" {
         // Only this machine is asked without TLS, and no proxy stands in between.
@@ -111,6 +115,18 @@ fn fetch(url: &Url) -> Result<Vec<u8>, String> {
     };
     let mut response = agent.get(url.as_str()).header("accept", "application/json").call().map_err(failed)?;
     response.body_mut().with_config().limit(SET_BYTES).read_to_vec().map_err(failed)
+}
+
+/// The authorities that this machine trusts, for a school's own provider may have a certificate of its own authority;
+/// on a machine that trusts none, as in a bare container, those that browsers do.
+fn roots() -> RootCerts {
+    let trusted = rustls_native_certs::load_native_certs().certs;
+    if trusted.is_empty() {
+        return RootCerts::WebPki;
+    }
+    let trusted: Vec<Certificate<'static>> =
+        trusted.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
+    RootCerts::new_with_certs(&trusted)
 }
 
 #[cfg(test)]
