@@ -330,6 +330,59 @@ fn a_changed_token_is_refused() {
     }
 }
 
+/// Any JSON, with numbers and strings that mean something to a token more often than chance.
+fn any_json(random: &mut StdRng, depth: u32) -> Value {
+    let texts = ["", "host", "send", "a", "a b", "\u{0}", "\u{202e}", "school:ada", "..", "é", "1800000060", "stoa"];
+    let numbers =
+        [json!(0), json!(-1), json!(1.5), json!(NOW_S + 60), json!(NOW), json!(u64::MAX), json!(1e300), json!(-1e300)];
+    match random.gen_range(0..if depth == 0 { 5 } else { 7 }) {
+        0 => Value::Null,
+        1 => json!(random.gen_bool(0.5)),
+        2 => numbers[random.gen_range(0..numbers.len())].clone(),
+        3 | 4 => json!(texts[random.gen_range(0..texts.len())]),
+        5 => (0..random.gen_range(0..4)).map(|_| any_json(random, depth - 1)).collect(),
+        _ => {
+            let names = ["rooms", "create", "direct", "join", "service", "role", "from", "until", "capabilities", "a"];
+            let pick = |random: &mut StdRng| names[random.gen_range(0..names.len())].to_owned();
+            let pairs: serde_json::Map<String, Value> =
+                (0..random.gen_range(0..5)).map(|_| (pick(random), any_json(random, depth - 1))).collect();
+            Value::Object(pairs)
+        }
+    }
+}
+
+#[test]
+fn no_claim_makes_it_panic() {
+    let seed = rand::random::<u64>();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mapped = "
+        [claims]
+        groups = 'groups'
+        host_groups = 'a'
+        [claims.require]
+        required = ['a', 'true']
+    ";
+    let verifiers = [verifier(true, STRICT), verifier(true, ""), verifier(true, mapped)];
+    let names = ["sub", "aud", "iss", "exp", "nbf", "iat", "name", "picture", "stoa", "groups", "required"];
+    let mut let_in = 0;
+    for _ in 0..4000 {
+        let mut claims = good();
+        for _ in 0..random.gen_range(1..4) {
+            claims[names[random.gen_range(0..names.len())]] = any_json(&mut random, 4);
+        }
+        let token = own().sign(&claims);
+        for verifier in &verifiers {
+            // Whoever gets in has what an identity promises.
+            if let Ok(identity) = verifier.examine(&token, NOW) {
+                assert!(identity.expires_at > NOW && !identity.user.as_str().is_empty(), "{claims}");
+                let_in += 1;
+            }
+        }
+    }
+    assert!(let_in > 100, "the claims are too odd to test anything: {let_in}");
+}
+
 #[test]
 fn another_key_of_the_same_kind_is_refused() {
     let folder = Folder::new();
