@@ -1,11 +1,96 @@
-//! What erasing a person does to stored words of others.
+//! Deletion and erasure beyond a single message, as far as both databases say it in the same words.
 
 use super::{Result, StoreError};
 use serde_json::Value;
-use stoa_protocol::UserId;
+use stoa_protocol::{Epoch, UserId};
 
 /// Milliseconds of a day; retention counts days of 24 hours.
 pub const DAY_MS: i64 = 24 * 3600 * 1000;
+/// Rooms that one pass of expiry looks into.
+pub const EXPIRY_ROOMS: i64 = 100;
+
+/// A room's rows, children before the parent.
+pub const DELETE_ROOM: [&str; 9] = [
+    "DELETE FROM markers WHERE room = $1",
+    "DELETE FROM bans WHERE room = $1",
+    "DELETE FROM members WHERE room = $1",
+    "DELETE FROM pins WHERE room = $1",
+    "DELETE FROM mentions WHERE room = $1",
+    "DELETE FROM reactions WHERE room = $1",
+    "DELETE FROM messages WHERE room = $1",
+    "DELETE FROM events WHERE room = $1",
+    "DELETE FROM rooms WHERE id = $1",
+];
+
+/// The rooms in which something is kept about a user, in id order.
+pub const ROOMS_OF_USER: &str = "
+    SELECT room FROM events WHERE sender = $1 UNION SELECT room FROM events WHERE subject = $1
+    UNION SELECT room FROM members WHERE user_id = $1 UNION SELECT room FROM bans WHERE user_id = $1
+    UNION SELECT room FROM markers WHERE user_id = $1 UNION SELECT room FROM mentions WHERE user_id = $1
+    UNION SELECT room FROM reactions WHERE user_id = $1 UNION SELECT id FROM rooms WHERE creator = $1
+    ORDER BY 1";
+
+/// A user's messages, tombstones included.
+pub const SENT_BY_USER: &str = "
+    SELECT m.room, m.seq FROM events e JOIN messages m ON m.room = e.room AND m.seq = e.seq
+     WHERE e.sender = $1 AND e.kind = 'chat.sent' ORDER BY 1, 2";
+
+/// Bodies that mention a user, a page at a time.
+pub const BODIES_WITH_USER: &str = "
+    SELECT e.room, e.seq, e.body FROM mentions x
+      JOIN events e ON e.room = x.room AND (e.seq = x.seq OR e.target = x.seq)
+     WHERE x.user_id = $1 AND e.kind IN ('chat.sent', 'chat.edited') AND e.body IS NOT NULL
+       AND (e.room, e.seq) > ($2, $3) ORDER BY e.room, e.seq LIMIT 500";
+
+/// Lists of mentions that name a user now.
+pub const MENTIONS_WITH_USER: &str = "
+    SELECT m.room, m.seq, m.mentions FROM mentions x JOIN messages m ON m.room = x.room AND m.seq = x.seq
+     WHERE x.user_id = $1 AND m.mentions IS NOT NULL AND (m.room, m.seq) > ($2, $3)
+     ORDER BY m.room, m.seq LIMIT 500";
+
+/// What is left of a user after their messages and the mentions of them.
+pub const ERASE_USER: [&str; 13] = [
+    "UPDATE messages SET sender = NULL WHERE (room, seq) IN (SELECT room, seq FROM events WHERE sender = $1)",
+    "UPDATE events SET body = NULL WHERE sender = $1
+        AND kind IN ('chat.sent', 'chat.edited', 'chat.reacted', 'app')",
+    "UPDATE events SET body = NULL, subject = NULL WHERE subject = $1",
+    "UPDATE events SET sender = NULL, key = NULL, digest = NULL WHERE sender = $1",
+    "DELETE FROM reactions WHERE user_id = $1",
+    "DELETE FROM mentions WHERE user_id = $1",
+    "DELETE FROM members WHERE user_id = $1",
+    "DELETE FROM bans WHERE user_id = $1",
+    "DELETE FROM markers WHERE user_id = $1",
+    "UPDATE rooms SET creator = NULL WHERE creator = $1",
+    "DELETE FROM user_events WHERE user_id = $1",
+    "UPDATE user_events SET body = NULL WHERE sender = $1 AND kind = 'user.app'",
+    "UPDATE user_events SET sender = NULL, key = NULL, digest = NULL WHERE sender = $1",
+];
+
+/// The user's row stays with its id and the revocation alone, or a token issued before would open the door again; its
+/// log begins anew. `$2` is its epoch.
+pub const RESET_USER: &str = "
+    UPDATE users SET epoch = $2, head_seq = 0, name = NULL, avatar = NULL, status = '', last_seen = NULL WHERE id = $1";
+
+/// A new life of a log: 64 random bits in hexadecimal.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when the system has no randomness.
+pub fn new_epoch() -> Result<Epoch> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Epoch::new(super::projection::hex(&bytes)).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+/// A list of mentions without the user; `None` when nobody is left.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when it is not a list of strings.
+pub fn without_user(mentions: &str, user: &UserId) -> Result<Option<String>> {
+    let mut users: Vec<String> =
+        serde_json::from_str(mentions).map_err(|error| StoreError::Damaged(format!("stored mentions: {error}")))?;
+    users.retain(|mentioned| mentioned != user.as_str());
+    Ok((!users.is_empty()).then(|| super::projection::json(&users)))
+}
 
 /// A stored body whose `mentions` do not name the user.
 ///

@@ -2,11 +2,14 @@
 
 use super::{
     Place, Result,
-    projection::seq,
+    projection::{millis, seq},
     rows::{self, Cells},
 };
-use std::collections::BTreeSet;
-use stoa_protocol::Seq;
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use stoa_protocol::{Millis, Seq};
 
 /// Longest word of an index that keeps words, characters; the rest of a longer one does not count.
 const WORD_CHARS: usize = 64;
@@ -72,6 +75,11 @@ impl Window {
         older.append(&mut newer);
         Ok(Picked { seqs: older, more_before, more_after })
     }
+}
+
+/// Wall time, by which lists and searches tell whether a ban has lapsed; no promise times that.
+pub fn now() -> i64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis)
 }
 
 /// Cuts a list that was read one row too far; tells whether it was.

@@ -365,7 +365,7 @@ fn row(event: &NewEvent) -> EventRow {
         v: EVENT_VERSION,
         sender: event.from.clone(),
         key: event.key.as_ref().map(|(key, _)| key.to_string()),
-        digest: event.key.as_ref().map(|(_, digest)| hex(digest)),
+        digest: event.key.as_ref().map(|(_, digest)| *digest),
         target,
         subject: subject.cloned(),
         body: json(&event.body),

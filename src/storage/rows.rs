@@ -63,8 +63,18 @@ pub fn millis(row: &impl Cells, column: usize) -> Result<Millis> {
     must(optional_millis(row, column)?, column)
 }
 
+/// A number that is not NULL.
+pub fn int(row: &impl Cells, column: usize) -> Result<i64> {
+    must(row.int(column)?, column)
+}
+
+/// `room, seq`: a message's name.
+pub fn name(row: &impl Cells) -> Result<(RoomId, Seq)> {
+    Ok((id(row, 0)?, seq(row, 1)?))
+}
+
 fn small(row: &impl Cells, column: usize) -> Result<u32> {
-    must(row.int(column)?, column).and_then(|n| u32::try_from(n).map_err(damaged))
+    int(row, column).and_then(|n| u32::try_from(n).map_err(damaged))
 }
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
@@ -133,7 +143,7 @@ fn member((user, role, own, muted, joined_seq, joined_at, data): MemberCells) ->
 /// `seq, at, sender, kind, v, body`.
 pub fn event(row: &impl Cells) -> Result<StoredEvent> {
     let kind = must(row.text(3)?, 3)?;
-    let known = super::projection::KINDS.contains(&kind) && must(row.int(4)?, 4)? <= i64::from(EVENT_VERSION);
+    let known = super::projection::KINDS.contains(&kind) && int(row, 4)? <= i64::from(EVENT_VERSION);
     Ok(StoredEvent {
         seq: seq(row, 0)?,
         at: millis(row, 1)?,
@@ -144,7 +154,7 @@ pub fn event(row: &impl Cells) -> Result<StoredEvent> {
 
 /// `seq, at, sender, v, body`; `None` for what this version does not know.
 pub fn user_event(row: &impl Cells) -> Result<Option<UserEvent>> {
-    if must(row.int(3)?, 3)? > i64::from(EVENT_VERSION) {
+    if int(row, 3)? > i64::from(EVENT_VERSION) {
         return Ok(None);
     }
     // A kind of a later version cannot be told from damage here: both are passed over, and the cursor with them.
@@ -209,7 +219,7 @@ pub fn meta(row: &impl Cells) -> Result<((RoomId, Seq), MessageMeta)> {
         mentions: optional_json(row, 6)?.unwrap_or_default(),
         reactions: optional_json(row, 7)?.unwrap_or_default(),
     };
-    Ok(((id(row, 0)?, seq(row, 1)?), meta))
+    Ok((name(row)?, meta))
 }
 
 /// [`info`], then `head_seq, last_at, user_id, role, capabilities, muted_until, joined_seq, joined_at, data, read,

@@ -1,16 +1,24 @@
-//! The Store's contract: one suite for every database.
+//! The Store's contract: one suite, run on SQLite and on Postgres.
 
 mod bed;
 mod chat;
 mod log;
 
-/// Makes a test of each case.
+/// Makes two tests of each case: one on either database.
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod sqlite {
             $( #[tokio::test]
             async fn $case() {
                 let bed = crate::store::bed::Bed::sqlite().await;
+                super::$case(&bed).await;
+                bed.drop().await;
+            } )*
+        }
+        mod postgres {
+            $( #[tokio::test]
+            async fn $case() {
+                let bed = crate::store::bed::Bed::postgres().await;
                 super::$case(&bed).await;
                 bed.drop().await;
             } )*

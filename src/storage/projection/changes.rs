@@ -1,6 +1,7 @@
 //! The rows that a batch changes, as both databases write them.
 
-use serde::Serialize;
+use crate::storage::Digest;
+use serde::{Serialize, Serializer};
 use stoa_protocol::{RoomId, UserId};
 
 /// What a batch changes, table by table, in the order in which it is to be written.
@@ -98,8 +99,9 @@ pub struct EventRow {
     pub sender: Option<UserId>,
     /// The command's key.
     pub key: Option<String>,
-    /// The keyed digest, in hexadecimal.
-    pub digest: Option<String>,
+    /// The keyed digest; in hexadecimal where it is written as JSON.
+    #[serde(serialize_with = "hexadecimal")]
+    pub digest: Option<Digest>,
     /// The message that it is about.
     pub target: Option<i64>,
     /// The user that it is about.
@@ -323,4 +325,8 @@ pub struct BanRow {
     pub until: Option<i64>,
     /// Why.
     pub reason: String,
+}
+
+fn hexadecimal<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+    digest.as_ref().map(|digest| super::hex(digest)).serialize(serializer)
 }

@@ -4,15 +4,12 @@ use super::error;
 use crate::storage::{
     ListQuery, ListRow, ListScope, MessagePage, MessageQuery, Result, SearchQuery, SearchScope, StoredEvent,
     StoredRoom, UserState,
-    paging::{Picked, Window, cut, words},
+    paging::{Picked, Window, cut, now, words},
     projection::{json, millis, seq},
     rows,
 };
-use sqlx::{SqliteConnection, query, sqlite::SqliteRow};
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use sqlx::{SqliteConnection, query};
+use std::collections::HashMap;
 use stoa_protocol::{Message, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 
 macro_rules! info {
@@ -160,7 +157,7 @@ pub async fn search(conn: &mut SqliteConnection, search: &SearchQuery) -> Result
         SearchScope::All => picks,
     };
     let picks = picks.fetch_all(&mut *conn).await.map_err(error)?;
-    let mut names = picks.iter().map(name).collect::<Result<Vec<_>>>()?;
+    let mut names = picks.iter().map(rows::name).collect::<Result<Vec<_>>>()?;
     let more = cut(&mut names, search.limit);
     Ok((load(conn, &names, &search.reader).await?, more))
 }
@@ -169,15 +166,6 @@ pub async fn search(conn: &mut SqliteConnection, search: &SearchQuery) -> Result
 fn phrases(query: &str) -> Option<String> {
     let quoted: Vec<_> = words(query).map(|word| format!("\"{word}\"")).collect();
     (!quoted.is_empty()).then(|| quoted.join(" "))
-}
-
-fn name(row: &SqliteRow) -> Result<(RoomId, Seq)> {
-    Ok((rows::id(row, 0)?, rows::seq(row, 1)?))
-}
-
-/// Bans lapse by wall time; a list is not what a promise times.
-fn now() -> i64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64)
 }
 
 macro_rules! list {
@@ -303,6 +291,6 @@ pub async fn messages_of(
     let (room, place) = after.map_or((String::new(), 0), |(room, place)| (room.to_string(), seq(place)));
     let picks = query(SQL).bind(user.as_str()).bind(room).bind(place).bind(limit);
     let picks = picks.fetch_all(&mut *conn).await.map_err(error)?;
-    let names = picks.iter().map(name).collect::<Result<Vec<_>>>()?;
+    let names = picks.iter().map(rows::name).collect::<Result<Vec<_>>>()?;
     load(conn, &names, user).await
 }

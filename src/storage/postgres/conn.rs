@@ -1,0 +1,225 @@
+//! Connections: their settings, their time limits, and what their failures mean.
+
+use super::{CONNECT, PgOptions};
+use crate::storage::{Result, StoreError, rows::Cells};
+use sqlx::{
+    Postgres, Row,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow},
+    query::Query,
+};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a call waits for the server: a statement's time (`statement_timeout` below) and a lost packet's.
+const CALL: Duration = Duration::from_secs(7);
+/// The same for an erasure or a deletion.
+const LONG_CALL: Duration = Duration::from_secs(605);
+/// How long to wait for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// Ours write by primary key and know it; plans that scan a table because it was small yesterday must not come up.
+/// `SET` goes through every pooler that keeps sessions, which start-up parameters do not.
+const WRITER: &str = "SET lock_timeout = 1000; SET idle_in_transaction_session_timeout = 1000; SET jit = off;
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+    SET plan_cache_mode = force_generic_plan; SET statement_timeout = 5000";
+const READER: &str = "SET default_transaction_read_only = on; SET jit = off; SET statement_timeout = 5000;
+    SET idle_in_transaction_session_timeout = 1000";
+
+/// The connections of a store.
+#[derive(Clone)]
+pub struct Pools {
+    write: PgPool,
+    read: PgPool,
+}
+
+impl Pools {
+    /// Opens the first connection of either pool.
+    pub async fn open(connect: &PgConnectOptions, options: &PgOptions) -> Result<Self> {
+        let write = pool(connect, options.writers, WRITER, options.vouched).await?;
+        let read = pool(connect, options.readers, READER, options.vouched).await?;
+        Ok(Self { write, read })
+    }
+
+    /// A connection that reads.
+    pub async fn reader(&self) -> Result<Conn> {
+        Ok(Conn::new(self.read.acquire().await.map_err(error)?))
+    }
+
+    /// A connection that writes.
+    pub async fn writer(&self) -> Result<Conn> {
+        Ok(Conn::new(self.write.acquire().await.map_err(error)?))
+    }
+
+    /// A transaction of the batch writer. Connections that died while they were idle are passed over.
+    pub async fn begin(&self) -> Result<Conn> {
+        let mut tries = self.write.size() + 1;
+        loop {
+            let mut conn = self.writer().await?;
+            tries -= 1;
+            match conn.simple("BEGIN").await {
+                Ok(()) => return Ok(conn),
+                Err(StoreError::Unavailable(_)) if tries > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A transaction that may take long and may scan.
+    pub async fn begin_long(&self) -> Result<Conn> {
+        let mut conn = self.begin().await?;
+        conn.limit = LONG_CALL;
+        const LONG: &str = "SET LOCAL statement_timeout = 600000; SET LOCAL lock_timeout = 5000;
+            SET LOCAL idle_in_transaction_session_timeout = 30000; SET LOCAL enable_seqscan = on;
+            SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;
+            SET LOCAL plan_cache_mode = force_custom_plan";
+        conn.simple(LONG).await?;
+        Ok(conn)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.write.close().await;
+        self.read.close().await;
+    }
+}
+
+async fn pool(connect: &PgConnectOptions, most: u32, settings: &'static str, vouched: bool) -> Result<PgPool> {
+    let options =
+        PgPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).test_before_acquire(false).after_connect(
+            move |conn, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(settings).execute(&mut *conn).await?;
+                    // Pinned, so that a reload of the server's configuration cannot weaken what was examined.
+                    if !vouched {
+                        sqlx::raw_sql(
+                            "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)",
+                        )
+                        .execute(conn)
+                        .await?;
+                    }
+                    Ok(())
+                })
+            },
+        );
+    match timeout(CONNECT, options.connect_with(connect.clone())).await {
+        Ok(pool) => pool.map_err(error),
+        Err(_) => Err(StoreError::Unavailable(format!("no connection within {} s", CONNECT.as_secs()))),
+    }
+}
+
+/// A statement with its arguments.
+pub type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// A connection whose calls end in time. One that failed to answer is closed, never used again.
+pub struct Conn {
+    conn: PoolConnection<Postgres>,
+    limit: Duration,
+}
+
+impl Conn {
+    fn new(conn: PoolConnection<Postgres>) -> Self {
+        Self { conn, limit: CALL }
+    }
+
+    /// Every row of a statement.
+    pub async fn all(&mut self, statement: Statement<'_>) -> Result<Vec<PgRow>> {
+        let outcome = timeout(self.limit, statement.fetch_all(&mut *self.conn)).await;
+        self.judge(outcome)
+    }
+
+    /// The first row of a statement.
+    pub async fn maybe(&mut self, statement: Statement<'_>) -> Result<Option<PgRow>> {
+        let outcome = timeout(self.limit, statement.fetch_optional(&mut *self.conn)).await;
+        self.judge(outcome)
+    }
+
+    /// The one row of a statement.
+    pub async fn one(&mut self, statement: Statement<'_>) -> Result<PgRow> {
+        let outcome = timeout(self.limit, statement.fetch_one(&mut *self.conn)).await;
+        self.judge(outcome)
+    }
+
+    /// How many rows a statement changed.
+    pub async fn run(&mut self, statement: Statement<'_>) -> Result<u64> {
+        let outcome = timeout(self.limit, statement.execute(&mut *self.conn)).await;
+        self.judge(outcome).map(|done| done.rows_affected())
+    }
+
+    /// Statements without arguments, in one message.
+    pub async fn simple(&mut self, sql: &'static str) -> Result<()> {
+        let outcome = timeout(self.limit, sqlx::raw_sql(sql).execute(&mut *self.conn)).await;
+        self.judge(outcome).map(drop)
+    }
+
+    fn judge<T>(&mut self, outcome: std::result::Result<sqlx::Result<T>, impl Sized>) -> Result<T> {
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(cause)) => {
+                if !matches!(cause, sqlx::Error::Database(_)) {
+                    self.conn.close_on_drop();
+                }
+                Err(error(cause))
+            }
+            Err(_) => {
+                self.conn.close_on_drop();
+                Err(StoreError::Unavailable(format!("no answer within {} s", self.limit.as_secs())))
+            }
+        }
+    }
+
+    /// Takes a transaction back in the background and gives the connection to the next one; one that does not manage
+    /// within a second is closed, and the server takes the transaction back.
+    pub fn roll_back(mut self) {
+        self.limit = Duration::from_secs(1);
+        let rolling = async move {
+            // An error closed the connection, or will when it is tested on its way into the pool.
+            let _ = self.simple("ROLLBACK").await;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(rolling);
+        }
+    }
+}
+
+/// What a failure of Postgres means. Codes: its manual, appendix A.
+pub fn error(error: sqlx::Error) -> StoreError {
+    let text = error.to_string();
+    match &error {
+        sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
+            // Lock not available; read only transaction; idle in transaction; failed transaction.
+            "55P03" | "25006" | "25P03" | "25P04" => StoreError::Unavailable(text),
+            "25P02" => StoreError::Refused(text),
+            code => match code.get(..2).unwrap_or_default() {
+                // Connection, authorisation at connect, rollback, resources, operator, system.
+                "08" | "28" | "40" | "53" | "57" | "58" => StoreError::Unavailable(text),
+                // Cardinality, data, constraint, program limit.
+                "21" | "22" | "23" | "54" => StoreError::Refused(text),
+                _ => StoreError::Damaged(text),
+            },
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => StoreError::Unavailable(text),
+        _ => StoreError::Damaged(text),
+    }
+}
+
+impl Cells for PgRow {
+    fn text(&self, column: usize) -> Result<Option<&str>> {
+        self.try_get(column).map_err(error)
+    }
+    fn int(&self, column: usize) -> Result<Option<i64>> {
+        self.try_get(column).map_err(error)
+    }
+    fn flag(&self, column: usize) -> Result<bool> {
+        self.try_get(column).map_err(error)
+    }
+    fn bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+        self.try_get(column).map_err(error)
+    }
+}
