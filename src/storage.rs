@@ -340,6 +340,8 @@ pub trait WriteTx: Send {
     async fn reserve(&mut self, rooms: &[(RoomId, Epoch)]) -> Result<()>;
     /// Locks these rooms' rows in id order and reads their ends. Missing rooms are absent.
     async fn lock(&mut self, rooms: &[RoomId]) -> Result<HashMap<RoomId, Head>>;
+    /// Gives a locked room a new epoch: its log was set back below what this node has delivered.
+    async fn renew(&mut self, room: &RoomId, epoch: &Epoch) -> Result<()>;
     /// The state of one locked room, when memory has fallen behind its head.
     async fn room(&mut self, room: &RoomId) -> Result<Option<StoredRoom>>;
     /// Looks keys up, in the same order.

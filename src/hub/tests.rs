@@ -338,3 +338,33 @@ async fn revocation_closes_open_connections_and_refuses_old_tokens() {
     world.clock.advance(Duration::from_secs(1));
     world.enter("ada").await;
 }
+
+#[tokio::test]
+async fn a_log_that_was_set_back_gets_a_new_epoch_and_its_readers_a_snapshot() {
+    let world = World::new().await;
+    let mut ada = world.enter("ada").await;
+    ada.create("r", &[]).await;
+    let before = ada.open("r").await;
+    for n in 0..3 {
+        assert_eq!(ada.send("r", &format!("k{n}"), "lost").await["type"], "ack");
+    }
+    // A database that was restored behind the server's back.
+    let file = world._folder.path().join("stoa.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut database = sqlx::ConnectOptions::connect(&options).await.expect("the file");
+    for sql in
+        ["DELETE FROM messages WHERE seq > 2", "DELETE FROM events WHERE seq > 2", "UPDATE rooms SET head_seq = 2"]
+    {
+        sqlx::query(sql).execute(&mut database).await.expect("set back");
+    }
+    sqlx::Connection::close(database).await.expect("closed");
+    ada.rest();
+    let acked = ada.send("r", "k9", "after").await;
+    assert_eq!(acked["seq"], 3, "{acked}");
+    let reset = ada.wait(|got| got["type"] == "room.reset").await;
+    assert_ne!(reset["epoch"], before["epoch"]);
+    assert_eq!((&reset["seq"], &reset["snapshot"]["messages"][0]["text"]), (&json!(3), &json!("after")));
+    let since = json!({"epoch": before["epoch"], "seq": 2});
+    let opened = ada.ask(json!({"type": "room.open", "room": "r", "since": since})).await;
+    assert_eq!(opened["result"]["reset"], true, "a cursor of the old epoch is void");
+}

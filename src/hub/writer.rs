@@ -360,7 +360,14 @@ impl Batch {
                 Some(room) if room.epoch() == &head.epoch && room.head() == head.seq => Some(room),
                 // Another node wrote, or the log began anew: memory catches up from the store after this batch.
                 known => {
-                    if known.is_some_and(|room| room.epoch() != &head.epoch || room.head() > head.seq) {
+                    let other = known.as_ref().is_some_and(|room| room.epoch() != &head.epoch);
+                    let back = !other && known.is_some_and(|room| room.head() > head.seq);
+                    if back {
+                        // What was delivered is gone. A new epoch voids every cursor above the new head, or clients
+                        // would take later events of the same numbers for those that they have.
+                        tx.renew(&name, &hub.fresh_epoch()).await?;
+                    }
+                    if back || other {
                         done.strangers.insert(name.clone());
                     }
                     match tx.room(&name).await? {

@@ -119,6 +119,11 @@ impl WriteTx for PgTx {
         step!(self, |conn| write::append_user(conn, events))
     }
 
+    async fn renew(&mut self, room: &RoomId, epoch: &Epoch) -> Result<()> {
+        const SQL: &str = "UPDATE rooms SET epoch = $2 WHERE id = $1";
+        step!(self, |conn| conn.run(query(SQL).bind(room.as_str()).bind(epoch.as_str()))).map(drop)
+    }
+
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {
         const SQL: &str = "INSERT INTO markers (room, user_id, seq)
             SELECT room, user_id, max(seq) FROM unnest($1::text[], $2::text[], $3::bigint[]) AS x (room, user_id, seq)

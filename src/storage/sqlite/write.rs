@@ -68,6 +68,12 @@ impl WriteTx for SqliteTx {
         step!(self, append_user(&mut self.tx, events))
     }
 
+    async fn renew(&mut self, room: &RoomId, epoch: &Epoch) -> Result<()> {
+        const SQL: &str = "UPDATE rooms SET epoch = ?2 WHERE id = ?1";
+        let renewed = query(SQL).bind(room.as_str().to_owned()).bind(epoch.as_str().to_owned());
+        step!(self, async { renewed.execute(&mut *self.tx).await.map_err(error) }).map(drop)
+    }
+
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {
         const SQL: &str = "INSERT INTO markers (room, user_id, seq)
             SELECT value ->> 0, value ->> 1, max(value ->> 2) FROM json_each(?1) WHERE true GROUP BY 1, 2
