@@ -207,16 +207,17 @@ impl Connection {
     /// Asks a silent peer whether it is there, and closes when it does not answer; when to look again.
     fn watch_silence(&mut self, now: Millis) -> Millis {
         let idle_ms = self.line.endpoint.limits.idle_ms;
-        let (ask_at, end_at) = (self.heard_at + idle_ms / 2, self.heard_at + idle_ms);
-        if now >= end_at {
+        if self.pinged && now >= self.heard_at + idle_ms {
             Counters::count(&self.line.endpoint.counters().timeouts);
             self.line.mailbox.close(CloseCode::Timeout);
-        } else if now >= ask_at && !self.pinged {
+        } else if !self.pinged && now >= self.heard_at + idle_ms / 2 {
             self.pinged = true;
+            // Asked late, because the process stood still say, the peer still gets its time to answer.
+            self.heard_at = now - idle_ms / 2;
             self.line.mailbox.push_slot(SlotKey::of(&"ping"), Frame::ping());
             self.line.mailbox.flush();
         }
-        if self.pinged { end_at } else { ask_at }
+        self.heard_at + if self.pinged { idle_ms } else { idle_ms / 2 }
     }
 
     /// Does what an event asks for; `Some` when the connection ends.
@@ -438,3 +439,6 @@ impl Alarm<'_> {
         Poll::Ready(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,8 @@ where
         connection.poll_without_shutdown(cx).map(Some)
     });
     if let Err(error) = ended.await? {
+        // The answer that agreed to an upgrade did not get through.
+        drop(edge.agreed.lock().take());
         tracing::debug!(address = %edge.socket, %error, "http connection ended");
     }
     let parts = connection.into_parts();
@@ -169,9 +171,10 @@ impl Edge {
         let endpoint = &self.server.endpoint;
         let peer = endpoint.proxies.peer(self.socket, self.tls, request.headers());
         if request.uri().path() == endpoint.path {
+            let address = peer.address;
             return self.upgrade(&request, peer).unwrap_or_else(|refusal| {
                 Counters::count(&endpoint.counters().refused_handshakes);
-                tracing::info!(status = refusal.status.as_u16(), reason = refusal.detail, "handshake refused");
+                tracing::info!(%address, status = refusal.status.as_u16(), reason = refusal.detail, "handshake refused");
                 refusal.into_response()
             });
         }

@@ -206,3 +206,72 @@ async fn serve_tls(tls: TlsAcceptor, server: Server, socket: TcpStream, address:
         Err(error) => tracing::debug!(%address, %error, "TLS handshake failed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::VirtualClock,
+        gateway::{Handler, Limits, Mailbox, Origins, Peer, Session, TrustedProxies},
+    };
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        fn accept(&self, _peer: &Peer, _mailbox: Arc<Mailbox>) -> Box<dyn Session> {
+            unreachable!("no socket is accepted")
+        }
+    }
+
+    /// A process without a file descriptor left.
+    #[derive(Default)]
+    struct Exhausted {
+        asked: AtomicUsize,
+    }
+
+    impl Accept for Exhausted {
+        async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            // One that went again while it waited says nothing about the next: no pause after it.
+            if asked == 0 {
+                Err(io::ErrorKind::ConnectionAborted.into())
+            } else {
+                Err(io::Error::from_raw_os_error(24))
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_cannot_accept_asks_again_later_and_does_not_spin() {
+        let clock = VirtualClock::new(0);
+        let (origins, proxies) = (Origins::default(), TrustedProxies::default());
+        let endpoint =
+            WsEndpoint::new(Arc::new(Nobody), Arc::new(clock.clone()), "", origins, proxies, Limits::default());
+        let sockets = Arc::new(Exhausted::default());
+        let accepting = CancellationToken::new();
+        let task = tokio::spawn({
+            let (sockets, endpoint, accepting) = (sockets.clone(), endpoint.clone(), accepting.clone());
+            async move { accept_all(&*sockets, &endpoint, &accepting, |_, _| unreachable!()).await }
+        });
+        let settle = async || {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        settle().await;
+        assert_eq!(sockets.asked.load(Ordering::Relaxed), 2, "once more after the socket that went, then a pause");
+        for (pause_ms, asked) in [(49, 2), (1, 3), (99, 3), (1, 4), (200, 5), (400, 6), (800, 7), (1_000, 8), (999, 8)]
+        {
+            clock.advance(Duration::from_millis(pause_ms));
+            settle().await;
+            assert_eq!(sockets.asked.load(Ordering::Relaxed), asked);
+        }
+        assert_eq!(endpoint.counters().accept_errors.load(Ordering::Relaxed), 7);
+        accepting.cancel();
+        task.await.expect("stops at once");
+    }
+}

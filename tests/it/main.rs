@@ -10,5 +10,6 @@ mod hostile;
 mod http;
 mod journey;
 mod kill;
+mod raw;
 mod resume;
 mod store;

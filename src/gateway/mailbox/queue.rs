@@ -191,7 +191,7 @@ impl Queue {
         let by_task = batch.by_task;
         self.restore(batch);
         let empty = self.is_empty();
-        self.task_writes = blocked && !empty;
+        self.task_writes = !empty && (blocked || matches!(self.sink, Sink::Task));
         if self.refused && self.bytes <= low_water {
             self.refused = false;
             self.woken = true;
