@@ -1,6 +1,6 @@
 //! What a socket may be sent before it is a WebSocket, and what it gets back.
 
-use crate::raw::{Edge, Got, HANDSHAKE, Happened, Raw, Setup, frame, handshake_with, request, soon};
+use crate::raw::{Edge, Got, HANDSHAKE, Happened, Log, Raw, Setup, frame, handshake_with, request, soon};
 use std::sync::{Arc, atomic::Ordering};
 use stoa::gateway::{Limits, tls};
 use tokio::net::TcpStream;
@@ -426,5 +426,24 @@ async fn the_handler_hears_of_no_socket_that_was_not_upgraded() {
     assert_eq!(raw.ask(&handshake_with(&[])).await.status, 101);
     assert!(matches!(edge.next().await, Happened::Accepted(..)));
     assert_eq!(edge.endpoint.counters().refused_handshakes.load(Ordering::Relaxed), 1);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_has_one_line_for_each_refusal_and_no_secret() {
+    let log = Log::record();
+    let mut edge = Edge::start().await;
+    let mut raw = Raw::connect(edge.address).await;
+    let headers = [("Authorization", "Bearer topsecret"), ("Cookie", "session=topsecret"), ("Host", "x")];
+    assert_eq!(raw.ask(&request("GET /v1/ws?token=topsecret HTTP/1.1", &headers)).await.status, 426);
+    assert_eq!(log.lines().len(), 1, "{}", log.text());
+    assert!(log.lines()[0].contains("handshake refused address=127.0.0.1 status=426"), "{}", log.text());
+    let (mut raw, _) = edge.open_known().await;
+    raw.send(&frame(0x81, b"topsecret\xff")).await;
+    assert_eq!(raw.next_close().await, 1007);
+    edge.closed().await;
+    assert_eq!(log.lines().len(), 2, "{}", log.text());
+    assert!(log.lines()[1].contains("illegal frame address=127.0.0.1 code=1007"), "{}", log.text());
+    assert!(!log.text().contains("topsecret"), "{}", log.text());
     edge.stop().await;
 }

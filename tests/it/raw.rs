@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use axum::{Router, routing::get};
+use parking_lot::Mutex;
 use std::{
     future::Future,
     net::SocketAddr,
@@ -263,6 +264,50 @@ impl Session for Recording {
     fn closed(&mut self, clean: bool) {
         self.tell(Happened::Closed { clean });
         self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What is logged on this thread while it lives.
+pub struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _until_dropped: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub fn record() -> Self {
+        let lines: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let writer = LogWriter(lines.clone());
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        Self { lines, _until_dropped: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// The lines of level info and above.
+    pub fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.lines.lock().clone()).expect("text");
+        text.lines().filter(|line| !line.contains("DEBUG") && !line.contains("TRACE")).map(str::to_owned).collect()
+    }
+
+    /// Everything.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.lines.lock().clone()).expect("text")
+    }
+}
+
+#[derive(Clone)]
+struct LogWriter(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
