@@ -149,7 +149,7 @@ impl Edge {
         soon(async {
             loop {
                 // Enough real time for what the last step has set off to arrive.
-                match timeout(Duration::from_millis(20), &mut future).await {
+                match timeout(Duration::from_millis(50), &mut future).await {
                     Ok(outcome) => return (outcome, self.clock.now() - start),
                     Err(_not_yet) => self.clock.advance(Duration::from_millis(step_ms)),
                 }
