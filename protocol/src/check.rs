@@ -1,10 +1,13 @@
 //! What types alone cannot say of a command: lengths, numbers, exclusive fields.
 
-use crate::{ChatHistory, ChatReact, Command, Fault, RoomCreate, RoomKind, UserId, limits};
+use crate::{ChatHistory, ChatReact, Command, Fault, Profile, RoomCreate, RoomKind, UserId, limits};
 
 impl Command {
-    /// Refuses what a reader of the types would let pass.
-    pub(crate) fn check(&self) -> Result<(), Fault> {
+    /// Refuses what a reader of the types would let pass; the HTTP API asks the same.
+    ///
+    /// # Errors
+    /// `bad_request` with the field.
+    pub fn check(&self) -> Result<(), Fault> {
         match self {
             Self::Hello(c) => {
                 within("token", &c.token, limits::HELLO_FRAME_BYTES)?;
@@ -75,6 +78,27 @@ impl RoomCreate {
         within("topic", &self.topic, limits::TOPIC_BYTES)?;
         slow_mode(self.slow_mode_s)?;
         at_most("members", self.members.len(), limits::BULK_MEMBERS)
+    }
+}
+
+impl Profile {
+    /// What a profile must be that the host application sets: a name of one line, and a picture over https, for a page
+    /// served so shows no others.
+    ///
+    /// # Errors
+    /// `bad_request` with the field.
+    pub fn check(&self) -> Result<(), Fault> {
+        within("name", &self.name, limits::TITLE_BYTES)?;
+        if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
+            return Err(Fault::bad_request("name", "is not a line of text"));
+        }
+        let Some(avatar) = &self.avatar else { return Ok(()) };
+        within("avatar", avatar, limits::URL_BYTES)?;
+        let plain = avatar.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c));
+        match avatar.strip_prefix("https://") {
+            Some(rest) if plain && !rest.starts_with('/') && !rest.is_empty() => Ok(()),
+            Some(_) | None => Err(Fault::bad_request("avatar", "is not an https address")),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod client;
 mod data;
 mod error;
 mod event;
+pub mod http;
 mod ids;
 pub mod limits;
 mod model;
@@ -32,7 +33,7 @@ pub use error::{CloseCode, ErrorCode, Fault};
 pub use event::*;
 pub use ids::{DeviceId, Epoch, IdError, Key, Name, RoomId, Seq, SessionId, UserId};
 pub use model::*;
-pub use parse::{parse_client, read};
+pub use parse::{fault_of, parse_client, read, read_body};
 pub use server::*;
 
 /// The WebSocket subprotocol that clients offer and the server selects.

@@ -52,23 +52,37 @@ fn nesting(text: &str) -> usize {
 /// `bad_request`.
 pub fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Fault> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        // Positions in the frame help nobody who builds frames with a library.
-        let inner = error.into_inner();
-        let message = inner.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        // serde names a missing or doubled field in its sentence and its parent in the path.
-        let named = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("duplicate field `"));
-        let field = match named.and_then(|rest| rest.split('`').next()) {
-            Some(name) if path == "." => name.to_owned(),
-            Some(name) => format!("{path}.{name}"),
-            None => path,
-        };
-        Fault::bad_request(&field, message)
-    })?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(fault_of)?;
     json.end().map_err(|_| Fault::bad_request(".", "more than one JSON value"))?;
     Ok(value)
+}
+
+/// Reads a body of the HTTP API, within the same depth as frames.
+///
+/// # Errors
+/// `bad_request`.
+pub fn read_body<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::bad_request(".", "is not UTF-8"))?;
+    if nesting(text) > limits::FRAME_DEPTH {
+        return Err(Fault::bad_request(".", format!("is nested deeper than {} levels", limits::FRAME_DEPTH)));
+    }
+    read(text)
+}
+
+/// What a reader's error is to whoever wrote the text.
+pub fn fault_of(error: serde_path_to_error::Error<impl std::fmt::Display>) -> Fault {
+    let path = error.path().to_string();
+    // Positions in the frame help nobody who builds frames with a library.
+    let message = error.into_inner().to_string();
+    let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+    // serde names a missing or doubled field in its sentence and its parent in the path.
+    let named = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("duplicate field `"));
+    let field = match named.and_then(|rest| rest.split('`').next()) {
+        Some(name) if path == "." => name.to_owned(),
+        Some(name) => format!("{path}.{name}"),
+        None => path,
+    };
+    Fault::bad_request(&field, message)
 }
 
 #[cfg(test)]

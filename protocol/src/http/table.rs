@@ -1,0 +1,244 @@
+//! The table: every operation once. The server builds its router from it, and the OpenAPI document is made of it.
+
+use super::{
+    Alive, AppBody, AppSent, BanBody, BanPage, Committed, DirectBody, FoundPage, HistoryPage, HistoryQuery, Info,
+    LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange,
+    PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange,
+    RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView, WordsQuery,
+};
+use crate::{Member, Message, Profile};
+
+/// How an operation is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Adds something.
+    Post,
+    /// Sets something, however often.
+    Put,
+    /// Changes a part.
+    Patch,
+    /// Takes something away.
+    Delete,
+}
+
+impl Method {
+    /// As it stands in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Who may ask, before any room is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever has a token.
+    Token,
+    /// The user that the path names, with a token that names no rooms; and the host application.
+    Own,
+    /// The host application: a token with a service grant.
+    Service,
+}
+
+/// What the answer consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// Nothing.
+    Nothing,
+    /// One JSON value.
+    Json,
+    /// JSON values, one a line.
+    Lines,
+    /// OpenMetrics text.
+    Metrics,
+}
+
+macro_rules! operations {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $method:ident $path:literal, $access:ident $($keyed:ident)?,
+            query $query:ty, body $body:ty => $media:ident $reply:ty, $($status:literal)+;
+    )*) => {
+        /// What can be asked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $( $(#[doc = $doc])+ $name, )*
+        }
+
+        impl Operation {
+            /// Every operation, in the order of the document.
+            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            /// Its name in the document.
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$name => stringify!($name), )* }
+            }
+
+            /// How it is asked for.
+            pub fn method(self) -> Method {
+                match self { $( Self::$name => Method::$method, )* }
+            }
+
+            /// Where it is asked for, with `{names}` of parameters.
+            pub fn path(self) -> &'static str {
+                match self { $( Self::$name => $path, )* }
+            }
+
+            /// Who may ask.
+            pub fn access(self) -> Access {
+                match self { $( Self::$name => Access::$access, )* }
+            }
+
+            /// Whether an `Idempotency-Key` is looked at.
+            pub fn is_keyed(self) -> bool {
+                match self { $( Self::$name => operations!(@keyed $($keyed)?), )* }
+            }
+
+            /// What the answer consists of.
+            pub fn media(self) -> Media {
+                match self { $( Self::$name => Media::$media, )* }
+            }
+
+            /// The statuses of success.
+            pub fn statuses(self) -> &'static [u16] {
+                match self { $( Self::$name => &[ $( $status ),+ ], )* }
+            }
+
+            /// What it is for, in lines.
+            pub fn summary(self) -> &'static [&'static str] {
+                match self { $( Self::$name => &[ $( $doc ),+ ], )* }
+            }
+
+            /// The schemas of its query, body and reply; `()` is none.
+            #[cfg(feature = "generate")]
+            pub(super) fn schemas(self, maker: &mut schemars::SchemaGenerator) -> [schemars::Schema; 3] {
+                match self { $( Self::$name => [
+                    <$query as schemars::JsonSchema>::json_schema(maker),
+                    maker.subschema_for::<$body>(),
+                    maker.subschema_for::<$reply>(),
+                ], )* }
+            }
+
+            /// Whether a body is read.
+            pub fn has_body(self) -> bool {
+                match self { $( Self::$name => size_of::<$body>() > 0, )* }
+            }
+        }
+
+        // The types of queries are read by the server's handlers; naming them here keeps the table honest without
+        // the generator.
+        const _: fn() = || { $( let _ = size_of::<($query, $reply)>(); )* };
+    };
+    (@keyed) => { false };
+    (@keyed keyed) => { true };
+}
+
+operations! {
+    /// Whether the process lives.
+    Health: Get "/v1/health", Open, query (), body () => Json Alive, 200;
+    /// Whether the server takes work: the store answers and it is not stopping. 503 when not.
+    Ready: Get "/v1/ready", Open, query (), body () => Json Readiness, 200;
+    /// What the server says about itself.
+    ServerInfo: Get "/v1/info", Open, query (), body () => Json Info, 200;
+    /// This document.
+    OpenApi: Get "/v1/openapi.json", Open, query (), body () => Json serde_json::Value, 200;
+    /// Counters and gauges.
+    Metrics: Get "/metrics", Open, query (), body () => Metrics (), 200;
+    /// Logs in by name; on a development server (`--dev`) only.
+    DevLogin: Post "/v1/dev/login", Open, query (), body LoginBody => Json LoggedIn, 200;
+
+    /// The user's rooms with last message and unread counts, the one with the newest event first. The host
+    /// application gets all rooms.
+    RoomList: Get "/v1/rooms", Token, query RoomsQuery, body () => Json RoomPage, 200;
+    /// Creates a room under a generated id. With a key it is created once.
+    RoomPost: Post "/v1/rooms", Token keyed, query (), body RoomBody => Json RoomView, 201;
+    /// Creates a room under the host application's own id. The same body again changes nothing, another one is a
+    /// conflict.
+    RoomPut: Put "/v1/rooms/{room}", Token keyed, query (), body RoomBody => Json RoomView, 201 200;
+    /// A room's record.
+    RoomGet: Get "/v1/rooms/{room}", Token, query (), body () => Json RoomView, 200;
+    /// Changes a room's record, or archives it, or takes it out of the archive.
+    RoomPatch: Patch "/v1/rooms/{room}", Token keyed, query (), body RoomChange => Json RoomView, 200;
+    /// Deletes a room with everything in it.
+    RoomDelete: Delete "/v1/rooms/{room}", Service, query (), body () => Nothing (), 204;
+    /// Everything of a room that the reader may see: its record, then its events in order, one a line.
+    RoomExport: Get "/v1/rooms/{room}/export", Token, query (), body () => Lines RoomLine, 200;
+    /// Finds or creates the direct room with somebody.
+    DirectPost: Post "/v1/direct", Token, query (), body DirectBody => Json RoomView, 200;
+
+    /// A page of members.
+    MemberList: Get "/v1/rooms/{room}/members", Token, query PeopleQuery, body () => Json MemberPage, 200;
+    /// Makes many users members; each row has its own outcome.
+    MemberPost: Post "/v1/rooms/{room}/members", Token, query (), body MembersBody => Json MemberOutcomes, 200;
+    /// A membership.
+    MemberGet: Get "/v1/rooms/{room}/members/{user}", Token, query (), body () => Json Member, 200;
+    /// Makes somebody a member, or sets the rights of a member.
+    MemberPut: Put "/v1/rooms/{room}/members/{user}", Token keyed, query (), body MemberBody => Json Committed, 200;
+    /// Changes a membership: role, capabilities, mute, data.
+    MemberPatch: Patch "/v1/rooms/{room}/members/{user}", Token keyed,
+        query (), body MemberChange => Json Committed, 200;
+    /// Takes a membership away; one's own is given up.
+    MemberDelete: Delete "/v1/rooms/{room}/members/{user}", Token keyed, query (), body () => Json Committed, 200;
+    /// A page of bans in force, for those who moderate.
+    BanList: Get "/v1/rooms/{room}/bans", Token, query PeopleQuery, body () => Json BanPage, 200;
+    /// Bans somebody: takes the membership away and refuses them until it is lifted.
+    BanPut: Put "/v1/rooms/{room}/bans/{user}", Token keyed, query (), body BanBody => Json Committed, 200;
+    /// Lifts a ban.
+    BanDelete: Delete "/v1/rooms/{room}/bans/{user}", Token keyed, query (), body () => Json Committed, 200;
+    /// A page of who is there.
+    PresenceList: Get "/v1/rooms/{room}/presence", Token, query PeopleQuery, body () => Json PresencePage, 200;
+
+    /// A page of messages.
+    MessageList: Get "/v1/rooms/{room}/messages", Token, query HistoryQuery, body () => Json HistoryPage, 200;
+    /// Sends a message. With a key it is sent once.
+    MessagePost: Post "/v1/rooms/{room}/messages", Token keyed, query (), body MessageBody => Json Committed, 201;
+    /// A message as it is now.
+    MessageGet: Get "/v1/rooms/{room}/messages/{seq}", Token, query (), body () => Json Message, 200;
+    /// Edits one's own message.
+    MessagePatch: Patch "/v1/rooms/{room}/messages/{seq}", Token keyed,
+        query (), body MessageChange => Json Committed, 200;
+    /// Deletes a message; a tombstone stays.
+    MessageDelete: Delete "/v1/rooms/{room}/messages/{seq}", Token keyed, query (), body () => Json Committed, 200;
+    /// Adds a reaction.
+    ReactionPut: Put "/v1/rooms/{room}/messages/{seq}/reactions/{emoji}", Token keyed,
+        query (), body () => Json Committed, 200;
+    /// Takes a reaction back.
+    ReactionDelete: Delete "/v1/rooms/{room}/messages/{seq}/reactions/{emoji}", Token keyed,
+        query (), body () => Json Committed, 200;
+    /// Pins a message.
+    PinPut: Put "/v1/rooms/{room}/messages/{seq}/pin", Token keyed, query (), body () => Json Committed, 200;
+    /// Unpins a message.
+    PinDelete: Delete "/v1/rooms/{room}/messages/{seq}/pin", Token keyed, query (), body () => Json Committed, 200;
+    /// Moves the user's read marker forward.
+    ReadPut: Put "/v1/rooms/{room}/read", Token, query (), body ReadBody => Json Committed, 200;
+    /// Full-text search, newest first. The host application searches all rooms.
+    Search: Get "/v1/search", Token, query WordsQuery, body () => Json FoundPage, 200;
+
+    /// Sends an event of the host application to a room: durable with a key (201), else passing (202).
+    RoomEventPost: Post "/v1/rooms/{room}/events", Token keyed, query (), body AppBody => Json AppSent, 201 202;
+    /// Sends an event of the host application to a user: durable with a key (201), else passing (202).
+    UserEventPost: Post "/v1/users/{user}/events", Service keyed, query (), body AppBody => Json AppSent, 201 202;
+
+    /// What is known of a user.
+    UserGet: Get "/v1/users/{user}", Own, query (), body () => Json UserView, 200;
+    /// Sets how a user is shown, before they ever came too.
+    UserPut: Put "/v1/users/{user}", Service, query (), body Profile => Json Profile, 200;
+    /// Erases a user: words, reactions, memberships, name and own log. Numbers stay. Their tokens are refused.
+    UserDelete: Delete "/v1/users/{user}", Service, query (), body () => Nothing (), 204;
+    /// Everything that is kept about a user, one thing a line.
+    UserExport: Get "/v1/users/{user}/export", Own, query (), body () => Lines UserLine, 200;
+    /// Refuses the user's tokens that were issued before now, or before a moment that is named, and closes their
+    /// connections.
+    UserRevoke: Post "/v1/users/{user}/revoke", Service, query (), body RevocationBody => Json Revoked, 200;
+    /// Sets how many users are shown.
+    ProfilesPut: Put "/v1/profiles", Service, query (), body ProfilesBody => Nothing (), 204;
+}
