@@ -3,6 +3,7 @@
 //! The invariant: nothing but a connection's [`Mailbox`] writes to its socket after the upgrade, and what a
 //! connection may cost in memory is bounded whatever its peer sends and however slowly it reads.
 
+pub mod api;
 mod connection;
 mod endpoint;
 mod frame;
@@ -10,6 +11,7 @@ mod guard;
 mod http;
 mod listen;
 mod mailbox;
+mod page;
 mod proxies;
 mod reader;
 mod strangers;

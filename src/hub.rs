@@ -4,6 +4,7 @@
 //! pushed under the lock of the room or user that it belongs to, or event 11 may arrive before 10.
 
 mod actions;
+mod admin;
 mod commands;
 mod conn;
 mod encode;
@@ -20,6 +21,7 @@ mod timers;
 mod users;
 mod writer;
 
+pub use admin::{ExportPage, RoomNow};
 pub use conn::Conn;
 pub use room::RoomCell;
 pub use session::HubSession;
