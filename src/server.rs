@@ -8,7 +8,7 @@ use crate::{
     auth::Auth,
     clock::SystemClock,
     config::{self, Config, Database},
-    gateway::{self, Lifetime, TrustedProxies, WsEndpoint},
+    gateway::{self, Lifetime, TrustedProxies, WsEndpoint, api},
     hub::{Hub, HubHandler, Parts, Tasks},
     metrics::Metrics,
     storage::{self, SharedStore},
@@ -77,7 +77,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // The one line on standard output: scripts wait for it.
     println!("listening on {scheme}://{address}");
     tracing::info!(%address, dev = config.dev.is_some(), "listening");
-    let router = axum::Router::new();
+    let api = api::Api { hub: hub.clone(), login, config: config.clone(), ready: ready.clone() };
+    let router = api::router(api);
     let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
     wait_for_the_end().await?;
     ready.store(false, Ordering::Release);
