@@ -140,9 +140,13 @@ impl Connection {
                 if let Some(farewell) = self.handle(event).await {
                     break farewell;
                 }
+                // One read may hold a thousand messages, and a session that never waits would handle them all
+                // before anybody else of this thread has its turn.
+                tokio::task::consume_budget().await;
             }
         };
         // The hub hears of it now, not after the peer has taken its time.
+        tracing::debug!(address = %self.address, ?farewell, "websocket ends");
         self.conversation.end(farewell == Farewell::Heard);
         drop(self.stranger.take());
         self.line.finish(&mut alarm, farewell).await;
@@ -199,6 +203,7 @@ impl Connection {
         let stalled_at = since + self.line.endpoint.limits.stall_ms;
         if duties.refused && now >= stalled_at {
             Counters::count(&self.line.endpoint.counters().slow_consumers);
+            tracing::info!(address = %self.address, "slow consumer");
             self.line.mailbox.close_stalled(CloseCode::SlowConsumer);
         }
         duties.refused.then_some(stalled_at)

@@ -2,7 +2,7 @@
 //!
 //! Frames are pushed under a room's lock, so a push is a short mutex and never a system call. Whoever pushed then
 //! calls [`Mailbox::flush`], which writes all that waits straight to the socket without waking a task. The one
-//! invariant: between [`Mailbox::take`] and [`Mailbox::put_back`] exactly one writer holds the frames, marked by
+//! invariant: between `Queue::take` and `Queue::put_back` exactly one writer holds the frames, marked by
 //! `writing` under the queue's lock, so frames leave whole and in the order in which they were pushed.
 
 mod queue;
@@ -120,7 +120,7 @@ impl Mailbox {
 
     /// Sets the latest-wins frame of `key`; one that still waits under it is replaced and keeps its place. They are
     /// sent after everything that was pushed, and dropped first when there is no room, the oldest first when there
-    /// are more than [`queue::SLOTS`] keys.
+    /// are more than 256 keys.
     pub fn push_slot(&self, key: SlotKey, frame: Frame) {
         self.queue.lock().push_slot(key, frame.into_bytes(), self.bounds.queue_bytes as usize);
     }

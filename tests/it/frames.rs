@@ -467,6 +467,22 @@ async fn many_messages_in_one_segment_are_heard_one_by_one_and_large_ones_whole(
     edge.stop().await;
 }
 
+#[tokio::test]
+async fn a_flood_of_tiny_messages_leaves_others_their_turn() {
+    let mut edge = Edge::start().await;
+    let (raw, _) = edge.open_known().await;
+    let (mut neighbour, _) = edge.open_known().await;
+    // Both are in the kernel before the server, which shares this thread, has its turn.
+    let many = frame(0x81, b"x").repeat(10_000);
+    let sent = raw.stream.try_write(&many).expect("the kernel takes some") / 7;
+    assert!(sent > 2_000, "only {sent} messages fit");
+    neighbour.stream.try_write(&frame(0x81, b"echo:me too")).expect("the kernel takes it");
+    assert_eq!(neighbour.next_text().await, "me too");
+    let heard = std::iter::from_fn(|| edge.happened.try_recv().ok()).count();
+    assert!(heard < sent / 2, "{heard} of {sent} were handled first");
+    edge.stop().await;
+}
+
 /// Bytes that this process occupies.
 #[cfg(target_os = "linux")]
 fn resident_bytes() -> usize {
