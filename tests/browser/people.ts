@@ -32,8 +32,10 @@ export class Person {
     return this.page.locator("article[data-status]");
   }
 
+  /** The message with these words, edited or not; not one that quotes them. */
   message(text: string): Locator {
-    return this.page.locator("article[data-seq]", { has: this.page.getByText(text, { exact: true }) });
+    const words = new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(edited)?$`);
+    return this.page.locator("article[data-seq]", { has: this.page.locator(".text").filter({ hasText: words }) });
   }
 
   async say(text: string): Promise<void> {

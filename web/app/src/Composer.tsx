@@ -3,7 +3,7 @@ import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef,
 import { keepDraft, readDraft } from "./drafts.ts";
 import { useClientState, useMedia, useProfiles } from "./hooks.ts";
 import { CheckIcon, CloseIcon, SendIcon } from "./icons.tsx";
-import { excerpt, Name } from "./text.tsx";
+import { excerpt, Name, plain } from "./text.tsx";
 import { timeOf } from "./time.ts";
 import { words } from "./words.ts";
 
@@ -92,8 +92,8 @@ export function Composer({ room, state, title, mode, onMode }: Props) {
           value={text}
           rows={1}
           dir="auto"
-          placeholder={words.write(title)}
-          aria-label={words.write(title)}
+          placeholder={words.write(plain(title))}
+          aria-label={words.write(plain(title))}
           enterKeyHint={isTouch ? "enter" : "send"}
           onChange={(event) => change(event.target.value)}
           onKeyDown={onKeyDown}
@@ -134,7 +134,7 @@ function ModeBar({ state, mode, onCancel }: ModeBarProps) {
           {mode.kind === "edit" ? (
             words.editing
           ) : (
-            <Name name={words.replyTo(target ? nameOf(target.from).name : words.someone)} />
+            <Name name={words.replyTo(target ? plain(nameOf(target.from).name) : words.someone)} />
           )}
         </strong>
         {mode.kind === "reply" && target && <bdi className="muted">{excerpt(target.text)}</bdi>}

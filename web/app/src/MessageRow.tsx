@@ -3,7 +3,7 @@ import { memo, useEffect, useRef, useState } from "react";
 import { Avatar } from "./Avatar.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { EditIcon, PinIcon, ReplyIcon, SmileIcon, TrashIcon } from "./icons.tsx";
-import { excerpt, Name, Words } from "./text.tsx";
+import { excerpt, Name, plain, Words } from "./text.tsx";
 import { fullTimeOf, timeOf } from "./time.ts";
 import { words } from "./words.ts";
 
@@ -57,7 +57,7 @@ export const MessageRow = memo((props: Props) => {
       data-seq={message.seq}
       // Arrow keys go from message to message, as in a list of things to act on.
       tabIndex={isFocusable ? 0 : -1}
-      aria-label={`${name}, ${timeOf(message.at)}`}
+      aria-label={`${plain(name)}, ${timeOf(message.at)}`}
     >
       <div className="gutter">
         {isFirst ? (
@@ -130,7 +130,7 @@ function Reactions({ message, rights, actions, nameOf }: Props) {
   if (reactions.length === 0) return null;
   const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
   const describe = ({ users, count, emoji }: Reaction) => {
-    const names = users.slice(0, 10).map((user) => nameOf(user).name);
+    const names = users.slice(0, 10).map((user) => plain(nameOf(user).name));
     const more = count - names.length;
     return words.reactedBy(list.format(more > 0 ? [...names, words.others(more)] : names), emoji);
   };

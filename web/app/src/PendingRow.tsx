@@ -10,10 +10,11 @@ interface Props {
   row: Extract<Row, { kind: "pending" }>;
   author: Profile;
   userId: string;
+  isLast: boolean;
 }
 
 /** A message of one's own that is not in the log yet. */
-export function PendingRow({ room, row, author, userId }: Props) {
+export function PendingRow({ room, row, author, userId, isLast }: Props) {
   const { pending, isFirst } = row;
   const isFailed = pending.status === "failed";
   return (
@@ -34,7 +35,7 @@ export function PendingRow({ room, row, author, userId }: Props) {
         <div className="text" dir="auto">
           <Words text={pending.text} />
         </div>
-        {pending.status === "waiting" && <p className="pending-note muted">{words.willSend}</p>}
+        {isLast && pending.status === "waiting" && <p className="pending-note muted">{words.willSend}</p>}
         {isFailed && (
           <p className="pending-note problem" role="alert">
             {words.notSent}

@@ -8,7 +8,7 @@ import { People } from "./People.tsx";
 import { addressOf, go } from "./place.ts";
 import { Timeline } from "./Timeline.tsx";
 import { Typing } from "./Typing.tsx";
-import { Name } from "./text.tsx";
+import { Name, plain } from "./text.tsx";
 import { faultText, words } from "./words.ts";
 
 export function RoomView({ id, unread }: { id: string; unread: number }) {
@@ -23,7 +23,7 @@ export function RoomView({ id, unread }: { id: string; unread: number }) {
   const hasPeople = isAsked ?? isWide;
 
   useEffect(() => {
-    document.title = words.unreadTitle(unread, `${title} · Stoa`);
+    document.title = words.unreadTitle(unread, `${plain(title)} · Stoa`);
   }, [title, unread]);
 
   if (state.phase === "refused") return <Refused state={state} />;

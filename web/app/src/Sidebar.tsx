@@ -134,22 +134,24 @@ function Self({ onLogOut }: { onLogOut: (() => void) | undefined }) {
       <Avatar id={user} profile={profile} presence={isOnline ? own : "offline"} />
       <span className="self-text">
         <Name name={profile.name} />
-        <span className="muted self-status" data-testid="status">
+        <span className="muted self-status" data-testid="status" title={statusText(state)}>
           {statusText(state)}
         </span>
       </span>
-      <select
-        className="self-state"
-        aria-label={words.status}
-        value={own}
-        onChange={(event) => choose(event.target.value as OwnState)}
-      >
-        {STATES.map((each) => (
-          <option key={each} value={each}>
-            {words.states[each]}
-          </option>
-        ))}
-      </select>
+      {isOnline && (
+        <select
+          className="self-state"
+          aria-label={words.status}
+          value={own}
+          onChange={(event) => choose(event.target.value as OwnState)}
+        >
+          {STATES.map((each) => (
+            <option key={each} value={each}>
+              {words.states[each]}
+            </option>
+          ))}
+        </select>
+      )}
       {onLogOut && (
         <button type="button" className="icon-button" title={words.logOut} onClick={onLogOut}>
           <ExitIcon />

@@ -7,6 +7,7 @@ import { MessageRow, type Rights, type RowActions } from "./MessageRow.tsx";
 import { PendingRow } from "./PendingRow.tsx";
 import { type Row, rowsOf } from "./rows.ts";
 import { useScroll } from "./scroll.ts";
+import { plain } from "./text.tsx";
 import { dayName } from "./time.ts";
 import { words } from "./words.ts";
 
@@ -108,7 +109,16 @@ export function Timeline({ room, state, onMode, jump }: Props) {
         );
       }
       case "pending":
-        return <PendingRow key={row.key} room={room} row={row} author={nameOf(me)} userId={me ?? ""} />;
+        return (
+          <PendingRow
+            key={row.key}
+            room={room}
+            row={row}
+            author={nameOf(me)}
+            userId={me ?? ""}
+            isLast={row === rows.at(-1)}
+          />
+        );
     }
   };
 
@@ -199,7 +209,7 @@ function ReadBy({ state, me, last }: ReadByProps) {
   if (!last || last.from !== me || state.pending.length > 0) return null;
   const readers = [...state.read].filter(([user, seq]) => user !== me && seq >= last.seq).map(([user]) => user);
   if (readers.length === 0) return null;
-  const named = readers.slice(0, 3).map((user) => nameOf(user).name);
+  const named = readers.slice(0, 3).map((user) => plain(nameOf(user).name));
   const more = readers.length - named.length;
   const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
   const names = list.format(more > 0 ? [...named, words.others(more)] : named);

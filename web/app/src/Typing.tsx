@@ -1,5 +1,6 @@
 import type { RoomState } from "@stoa/client";
 import { useProfiles } from "./hooks.ts";
+import { plain } from "./text.tsx";
 import { words } from "./words.ts";
 
 const NAMED = 3;
@@ -7,7 +8,7 @@ const NAMED = 3;
 /** Who types. The line keeps its place when nobody does, so that nothing jumps. */
 export function Typing({ typing }: { typing: RoomState["typing"] }) {
   const nameOf = useProfiles();
-  const named = typing.users.slice(0, NAMED).map((user) => nameOf(user).name);
+  const named = typing.users.slice(0, NAMED).map((user) => plain(nameOf(user).name));
   const more = typing.count - named.length;
   const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
   const names = list.format(more > 0 ? [...named, words.others(more)] : named);
