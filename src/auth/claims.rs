@@ -3,10 +3,9 @@
 use super::{Refusal, clip};
 use crate::{
     config::{ClaimMap, IssuerConfig, Pointer, Realm, Rights},
-    identity::{Direct, Grants, Identity},
+    identity::{Direct, Grants, Identity, RoomGrants},
 };
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use stoa_protocol::{Capability, Millis, Profile, Role, RoomId, UserId, limits};
 use stoa_rooms::Grant;
 
@@ -216,7 +215,7 @@ fn groups(claims: &Value, map: &ClaimMap) -> Result<Vec<String>, Refusal> {
 }
 
 /// The rooms by name: an object of roles or grants, or an array of rooms with the usual role.
-fn rooms(value: &Value, usual: Role, place: &str) -> Result<BTreeMap<RoomId, Grant>, Refusal> {
+fn rooms(value: &Value, usual: Role, place: &str) -> Result<RoomGrants, Refusal> {
     let id = |text: &str| {
         RoomId::new(text).map_err(|e| Refusal::claim(place, format!("names the room {}, which {e}", clip(text))))
     };
