@@ -9,6 +9,7 @@
 
 mod erasure;
 mod migrations;
+pub mod ops;
 mod paging;
 pub mod postgres;
 pub mod projection;

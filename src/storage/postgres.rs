@@ -20,7 +20,9 @@ use super::{
     StoredRoom, UserState, WriteTx, migrations,
 };
 use async_trait::async_trait;
+pub(super) use conn::error;
 use conn::{Conn, Pools};
+pub(super) use hot::index_words;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 use stoa_protocol::{Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
@@ -34,7 +36,7 @@ const MIGRATE: Duration = Duration::from_secs(600);
 /// How to use a server.
 #[derive(Debug, Clone)]
 pub struct PgOptions {
-    /// Connections that write, one for each lane and some for what is written beside.
+    /// Connections for the writer's lanes. Two more write what goes beside them.
     pub writers: u32,
     /// Connections that read.
     pub readers: u32,
@@ -46,7 +48,7 @@ pub struct PgOptions {
 
 impl Default for PgOptions {
     fn default() -> Self {
-        Self { writers: 6, readers: 6, vouched: false, migrate: false }
+        Self { writers: 4, readers: 6, vouched: false, migrate: false }
     }
 }
 
@@ -84,7 +86,7 @@ pub(super) fn connect_options(url: &str) -> Result<PgConnectOptions> {
 
 async fn bounded<T>(limit: Duration, call: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
     match timeout(limit, call).await {
-        Ok(outcome) => outcome.map_err(conn::error),
+        Ok(outcome) => outcome.map_err(error),
         Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))),
     }
 }

@@ -320,6 +320,8 @@ impl Fold {
     fn finish(self) -> Changes {
         let Self { mut changes, heads, rooms, messages, edits, mentions, reactions, pins, deleted, members, bans } =
             self;
+        // In the order of the messages, and of the log's index.
+        changes.events.sort_by(|a, b| (&a.room, a.seq).cmp(&(&b.room, b.seq)));
         changes.heads = heads.into_values().collect();
         changes.rooms = rooms.into_values().collect();
         changes.messages = messages.into_values().collect();

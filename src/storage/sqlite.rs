@@ -30,7 +30,7 @@ const CALL: Duration = Duration::from_secs(10);
 /// How long an erasure or a deletion may take.
 const ADMIN: Duration = Duration::from_secs(600);
 /// How long another process may hold the write lock; a backup holds it for moments only.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Connections that read: SQLite's readers share one page cache per connection.
 const READERS: u32 = 4;
 
@@ -123,7 +123,7 @@ async fn prepare(write: &SqlitePool, migrate: bool) -> Result<i64> {
 }
 
 /// What a failure of SQLite means. Codes: <https://www.sqlite.org/rescode.html>.
-fn error(error: sqlx::Error) -> StoreError {
+pub(super) fn error(error: sqlx::Error) -> StoreError {
     let text = error.to_string();
     match &error {
         sqlx::Error::Database(database) => {

@@ -2,12 +2,17 @@
 
 mod bed;
 mod chat;
+mod erase;
+mod list;
 mod log;
+mod ops;
+mod rebuild;
+mod world;
 
 /// Makes two tests of each case: one on either database.
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
-        mod sqlite {
+        mod on_sqlite {
             $( #[tokio::test]
             async fn $case() {
                 let bed = crate::store::bed::Bed::sqlite().await;
@@ -15,7 +20,7 @@ macro_rules! contract {
                 bed.drop().await;
             } )*
         }
-        mod postgres {
+        mod on_postgres {
             $( #[tokio::test]
             async fn $case() {
                 let bed = crate::store::bed::Bed::postgres().await;

@@ -15,6 +15,8 @@ use tokio::time::timeout;
 const CALL: Duration = Duration::from_secs(7);
 /// The same for an erasure or a deletion.
 const LONG_CALL: Duration = Duration::from_secs(605);
+/// Connections beside the lanes', for profiles, erasures and upkeep: a lane does not wait for them.
+const BESIDE: u32 = 2;
 /// How long to wait for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
@@ -36,7 +38,7 @@ pub struct Pools {
 impl Pools {
     /// Opens the first connection of either pool.
     pub async fn open(connect: &PgConnectOptions, options: &PgOptions) -> Result<Self> {
-        let write = pool(connect, options.writers, WRITER, options.vouched).await?;
+        let write = pool(connect, options.writers.saturating_add(BESIDE), WRITER, options.vouched).await?;
         let read = pool(connect, options.readers, READER, options.vouched).await?;
         Ok(Self { write, read })
     }

@@ -39,7 +39,8 @@ const SENT: &str = "
 /// Writes a batch that [`Changes::is_messages_only`].
 pub async fn write(conn: &mut Conn, changes: &Changes) -> Result<()> {
     let Changes { events, messages, mentions, heads, .. } = changes;
-    let words: Vec<_> = messages.iter().map(index_words).collect();
+    debug_assert!(events.iter().zip(messages).all(|(e, m)| (&e.room, e.seq) == (&m.room, m.seq)), "one order");
+    let words: Vec<_> = messages.iter().map(|m| index_words(m.room.as_str(), &m.text)).collect();
     let of = |message: fn(&MessageRow) -> Option<&str>| messages.iter().map(message).collect::<Vec<_>>();
     let mentioned = |mention: fn(&MentionRow) -> &str| mentions.iter().map(mention).collect::<Vec<_>>();
     let statement = query(SENT)
@@ -78,12 +79,7 @@ pub fn digests(events: &[EventRow]) -> Vec<Option<&[u8]>> {
     events.iter().map(|e| e.digest.as_ref().map(|digest| digest.as_slice())).collect()
 }
 
-/// What the search index has of a message: its words and its room, apart by spaces, which neither has.
-pub fn index_words(message: &MessageRow) -> String {
-    indexed(message.room.as_str(), &message.text)
-}
-
-/// The same of a text.
-pub fn indexed(room: &str, text: &str) -> String {
+/// What the search index has of a message: its room and its words, apart by spaces, which neither has.
+pub fn index_words(room: &str, text: &str) -> String {
     lexemes(text).into_iter().fold(format!("@{room}"), |all, word| all + " " + &word)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     conn::Conn,
-    hot::{digests, index_words, indexed},
+    hot::{digests, index_words},
 };
 use crate::storage::{
     EVENT_VERSION, NewUserEvent, Result, StoreError,
@@ -129,7 +129,7 @@ pub async fn write(conn: &mut Conn, changes: &Changes) -> Result<()> {
     each(conn, CREATED, &changes.created).await?;
     each(conn, ROOMS, &changes.rooms).await?;
     messages(conn, &changes.messages).await?;
-    let edit = |edit| IndexedEdit { edit, words: indexed(edit.room.as_str(), &edit.text) };
+    let edit = |edit| IndexedEdit { edit, words: index_words(edit.room.as_str(), &edit.text) };
     each(conn, EDITS, &changes.edits.iter().map(edit).collect::<Vec<_>>()).await?;
     each(conn, HIDE_MENTIONS, &changes.edits).await?;
     each(conn, MENTIONS, &changes.mentions).await?;
@@ -179,7 +179,7 @@ async fn messages(conn: &mut Conn, rows: &[MessageRow]) -> Result<()> {
         .bind(rows.iter().map(|m| m.announcement).collect::<Vec<_>>())
         .bind(rows.iter().map(|m| m.data.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|m| m.edited_at).collect::<Vec<_>>())
-        .bind(rows.iter().map(index_words).collect::<Vec<_>>());
+        .bind(rows.iter().map(|m| index_words(m.room.as_str(), &m.text)).collect::<Vec<_>>());
     conn.run(statement).await.map(drop)
 }
 

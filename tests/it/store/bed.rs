@@ -59,11 +59,49 @@ impl Bed {
             Database::Sqlite(folder) => {
                 let url = format!("sqlite://{}", folder.file().display());
                 let mut conn = sqlx::SqliteConnection::connect(&url).await.expect("connects");
+                // What a test takes away is to be gone as what the store takes away.
+                sqlx::raw_sql("PRAGMA secure_delete = ON").execute(&mut conn).await.expect("runs");
                 sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.expect("runs");
                 conn.close().await.expect("closes");
             }
             Database::Postgres { url, .. } => raw(url, sql).await,
         }
+    }
+
+    /// A whole table in the order of its rows' names, in one form for both databases.
+    pub async fn dump(&self, table: &str) -> Vec<serde_json::Value> {
+        let (_, columns, flags) = *TABLES.iter().find(|(name, ..)| *name == table).expect("a table of ours");
+        let plain = columns.split(' ').map(|name| format!("'{name}', {name}"));
+        let rows: Vec<(String,)> = match &self.place {
+            Database::Sqlite(folder) => {
+                let flags = flags.split(' ').filter(|name| !name.is_empty());
+                let flags = flags.map(|name| match name {
+                    "digest" => "'digest', lower(hex(digest))".to_owned(),
+                    _ => format!("'{name}', json(iif({name}, 'true', 'false'))"),
+                });
+                let all: Vec<_> = plain.chain(flags).collect();
+                let sql = format!("SELECT json_object({}) FROM {table}", all.join(", "));
+                let url = format!("sqlite://{}", folder.file().display());
+                let mut conn = sqlx::SqliteConnection::connect(&url).await.expect("connects");
+                sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut conn).await.expect("reads")
+            }
+            Database::Postgres { url, .. } => {
+                let flags = flags.split(' ').filter(|name| !name.is_empty());
+                let flags = flags.map(|name| match name {
+                    "digest" => "'digest', coalesce(encode(digest, 'hex'), '')".to_owned(),
+                    _ => format!("'{name}', {name}"),
+                });
+                let all: Vec<_> = plain.chain(flags).collect();
+                let sql = format!("SELECT json_build_object({})::text FROM {table}", all.join(", "));
+                let mut conn = sqlx::PgConnection::connect(url).await.expect("connects");
+                sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut conn).await.expect("reads")
+            }
+        };
+        let mut rows: Vec<serde_json::Value> =
+            rows.iter().map(|(row,)| serde_json::from_str(row).expect("JSON")).collect();
+        let names: Vec<_> = columns.split(' ').collect();
+        rows.sort_by_key(|row| names.iter().map(|name| sortable(&row[*name])).collect::<Vec<_>>());
+        rows
     }
 
     pub async fn drop(self) {
@@ -75,6 +113,36 @@ impl Bed {
             }
         }
     }
+}
+
+/// Tables: their columns, and those that the two databases keep in different forms.
+const TABLES: [(&str, &str, &str); 12] = [
+    ("settings", "name value", ""),
+    (
+        "rooms",
+        "id epoch head_seq kind title topic history slow_mode_s retention_days data created_at creator last_at",
+        "archived",
+    ),
+    ("events", "room seq at kind v sender key target subject body stub", "digest"),
+    ("messages", "room seq at sender text mentions reply_to thread data edited_at", "mention_all announcement deleted"),
+    ("reactions", "room seq emoji user_id place", ""),
+    ("mentions", "user_id room seq", "shown"),
+    ("pins", "room seq place", ""),
+    ("members", "room user_id role capabilities muted_until joined_seq joined_at data", ""),
+    ("bans", "room user_id until_ms reason", ""),
+    ("markers", "room user_id seq", ""),
+    ("users", "id epoch head_seq revoked_before name avatar status last_seen", ""),
+    ("user_events", "user_id seq at kind v sender key body", "digest"),
+];
+
+/// Text by its letters, numbers by their size.
+fn sortable(value: &serde_json::Value) -> (u64, String) {
+    (value.as_u64().unwrap_or_default(), value.as_str().unwrap_or_default().to_owned())
+}
+
+/// Every table.
+pub fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|(name, ..)| *name)
 }
 
 /// Small pools: many tests share one server.

@@ -28,7 +28,7 @@ async fn a_batch_is_there_after_its_commit(bed: &Bed) {
     assert_eq!((stored.epoch, stored.head, stored.creator), (epoch("e-r"), at(5), Some(user("ann"))));
     assert_eq!(stored.info.created_at, time(at(1)));
     assert_eq!(
-        stored.members.iter().map(|m| (&*m.user.as_str(), m.joined_seq)).collect::<Vec<_>>(),
+        stored.members.iter().map(|m| (m.user.as_str(), m.joined_seq)).collect::<Vec<_>>(),
         [("ann", at(2)), ("ben", at(3))]
     );
     let events = bed.store.events(&room("r"), at(2), 2).await.expect("reads");
