@@ -11,7 +11,7 @@ use toml::{Table, Value};
 /// What every variable begins with.
 const PREFIX: &str = "STOA_";
 /// Variables that are read elsewhere.
-const ELSEWHERE: [&str; 2] = ["STOA_CONFIG", "STOA_LOG"];
+const ELSEWHERE: [&str; 4] = ["STOA_CONFIG", "STOA_LOG", "STOA_COPY_FROM", "STOA_COPY_TO"];
 /// A configuration above this is a mistake.
 const FILE_BYTES: u64 = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 //! Where what is said is kept.
 
-use super::source::{ConfigError, Reader, text};
+use super::source::{ConfigError, Layers, Reader, text};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -25,6 +25,11 @@ pub struct StoreConfig {
 }
 
 impl StoreConfig {
+    /// Looks at the keys of the store alone, for commands that serve nobody.
+    pub fn of(layers: Layers) -> Result<Self, ConfigError> {
+        Self::read(&mut Reader::new(layers))
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Result<Self, ConfigError> {
         let data_dir = reader.optional("data_dir", |v| text(v).map(Shown))?;
         let url = reader.optional("database_url", |v| text(v)?.parse::<Database>())?;

@@ -1,6 +1,7 @@
 //! The command line, as a process: what it refuses, what it shows, and what it never shows.
 
 mod refusals;
+mod serving;
 
 use crate::auth::{Folder, SECRET};
 use std::{
