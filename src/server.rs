@@ -24,6 +24,7 @@ use std::{
 };
 use stoa_protocol::{Millis, RoomCreated, RoomId, RoomKind, UserId};
 use stoa_rooms::{Actor, Intent};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Writer lanes on Postgres: commits of different rooms overlap, and each lane holds one connection.
@@ -38,6 +39,7 @@ const OWN_FILES: u64 = 64;
 /// # Errors
 /// Whatever keeps it from starting: the store, the address, the certificate.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    let signals = Signals::caught()?;
     raise_open_files(config.limits.connections);
     let config = Arc::new(config);
     let (store, lanes) = open_store(&config).await?;
@@ -80,7 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let api = api::Api { hub: hub.clone(), login, config: config.clone(), ready: ready.clone() };
     let router = api::router(api);
     let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
-    wait_for_the_end().await?;
+    signals.wait().await;
     ready.store(false, Ordering::Release);
     running.end(&hub, config.drain).await;
     serving.await.context("the accept loop")?;
@@ -185,14 +187,24 @@ impl Running {
     }
 }
 
-async fn wait_for_the_end() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        result = tokio::signal::ctrl_c() => result?,
+/// The signals that end the process. They are caught from the start, so that whoever saw the line that says where it
+/// listens ends it as well as later.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn caught() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Raises the soft limit of open files to the hard one, and says what is lacking.
