@@ -71,7 +71,9 @@ pub fn read_body<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Fault>
 
 /// What a reader's error is to whoever wrote the text.
 pub fn fault_of(error: serde_path_to_error::Error<impl std::fmt::Display>) -> Fault {
-    let path = error.path().to_string();
+    // Where the text broke off, the reader does not know in which field it was.
+    let path = error.path().to_string().replace(".?", "");
+    let path = if path == "?" { ".".to_owned() } else { path };
     // Positions in the frame help nobody who builds frames with a library.
     let message = error.into_inner().to_string();
     let message = message.split(" at line ").next().unwrap_or_default().to_owned();

@@ -73,7 +73,7 @@ pub fn router(api: Api) -> Router {
     let routes = routes.merge(page::router(&prefix, &frame_ancestors));
     let routes = match prefix.as_str() {
         "" => routes,
-        prefix => routes.clone().nest(prefix, routes),
+        prefix => routes.clone().nest(prefix, routes).route(&format!("{prefix}/"), page::root(prefix)),
     };
     routes
         .fallback(async || problem(Fault::not_found("page")))

@@ -8,7 +8,7 @@ use axum::{
     extract::Path,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::Response,
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 use stoa_protocol::Fault;
@@ -39,11 +39,18 @@ pub fn router<S: Clone + Send + Sync + 'static>(prefix: &str, frame_ancestors: &
     let mut routes = Router::new();
     for (page, base) in [(whole, ""), (embedded, "/embed")] {
         for path in ["/", "/r/{room}", "/r/{room}/m/{seq}"] {
-            let page = page.clone();
-            routes = routes.route(&format!("{base}{path}"), get(async move |headers: HeaderMap| page.answer(&headers)));
+            routes = routes.route(&format!("{base}{path}"), page.clone().route());
+        }
+        if !base.is_empty() {
+            routes = routes.route(base, page.route());
         }
     }
     routes.route("/assets/{*path}", get(asset)).route("/client/v1.js", get(client))
+}
+
+/// The page at the prefix with a slash behind it, which nesting leaves out.
+pub fn root<S: Clone + Send + Sync + 'static>(prefix: &str) -> MethodRouter<S> {
+    Page::new(prefix, "'none'").route()
 }
 
 /// The page below a path prefix.
@@ -65,6 +72,10 @@ impl Page {
         );
         let policy = HeaderValue::try_from(policy).expect("origins and keywords are ASCII");
         Self { root: format!("{prefix}/"), policy }
+    }
+
+    fn route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
+        get(async move |headers: HeaderMap| self.answer(&headers))
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
