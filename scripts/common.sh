@@ -4,6 +4,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
+# Where cargo builds.
+target=${CARGO_TARGET_DIR:-$root/target}
 
 # Plain output: what is written here is also read in logs.
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never} NO_COLOR=1 npm_config_color=false npm_config_progress=false

@@ -10,18 +10,18 @@ wants_rust() {
     die "Rust is missing. Install it from https://rustup.rs (rust-version in Cargo.toml says from which version on)."
 }
 
-# Vite and the tests of the page need this version.
-node_least=20
+# Vite needs this version (`engines` in web/package.json).
+node_least=20.19
 
 wants_node() {
-    if has node && has npm; then
-        local version
-        version=$(node --version)
-        version=${version#v}
-        [ "${version%%.*}" -ge "$node_least" ] && return
-        die "Node.js is $version, and $node_least or newer is needed: https://nodejs.org/en/download"
+    if ! has node || ! has npm; then
+        packages+=(nodejs npm)
+        return
     fi
-    packages+=(nodejs npm)
+    local version
+    version=$(node --version)
+    printf '%s\n' "$node_least" "${version#v}" | sort -CV ||
+        die "Node.js is $version, and $node_least or newer is needed: https://nodejs.org/en/download"
 }
 
 wants_postgres() {

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Every test there is, with a database of its own. STOA_LONG=1 runs the long forms.
+. "$(dirname "$0")/common.sh"
+. "$root/scripts/find.sh"
+
+if [ "${1:-}" != inside ]; then
+    scripts/set-up.sh rust node postgres chromium strace
+    npm_install web
+    npm_install tests/browser
+    step "the page" npm --prefix web run build
+    # Built first, so that no service idles while the compiler works.
+    step "the tests' programs" cargo test --locked --workspace --no-run
+    exec scripts/with-services.sh scripts/test.sh inside
+fi
+
+failed=()
+run() {
+    local what=$1 start=$SECONDS
+    shift
+    say "$what"
+    if "$@"; then
+        say "$what: passed in $((SECONDS - start)) s"
+    else
+        say "$what: FAILED after $((SECONDS - start)) s"
+        failed+=("$what")
+    fi
+}
+
+run "Rust tests" cargo test --locked --workspace --no-fail-fast
+run "web tests" npm --prefix web test
+run "browser tests" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" npm --prefix tests/browser test
+# Last, because it puts a server with planted bugs in the place of the true one.
+run "planted bugs are found" cargo test --locked --package stoa --features planted-bugs --test it planted
+
+[ ${#failed[@]} -eq 0 ] || die "failed: $(IFS=,; echo "${failed[*]}")"
+say "all tests passed"
