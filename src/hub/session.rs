@@ -400,10 +400,16 @@ impl HubSession {
         };
         {
             let mut live = cell.lock();
-            let may = live.attachment(known.conn.id).is_some_and(|a| a.access.has(Capability::Send));
-            if !may {
+            // The right to the room may have been taken away since it was opened: then it does not exist either.
+            let may = live.attachment(known.conn.id).map(|a| a.access.has(Capability::Send));
+            let refusal = match may {
+                None => Some(Fault::not_found("room")),
+                Some(false) => Some(Fault::forbidden("needs the capability send")),
+                Some(true) => None,
+            };
+            if let Some(fault) = refusal {
                 drop(live);
-                return self.refuse(Some(id), Fault::forbidden("needs the capability send"));
+                return self.refuse(Some(id), fault);
             }
             live.typing.set(&known.conn.user, typing.on, self.hub.clock.now());
         }
