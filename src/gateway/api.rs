@@ -20,13 +20,13 @@ use axum::{
     Router,
     body::Bytes,
     extract::{MatchedPath, RawPathParams, Request, State, rejection::RawPathParamsRejection},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
     routing::{MethodFilter, on},
 };
 use call::{Call, read_whole};
-use limit::{Limiter, Rate};
+use limit::{Limiter, Probe, Rate};
 pub use problem::response as problem;
 use std::{
     future::Future,
@@ -35,7 +35,7 @@ use std::{
 };
 use stoa_protocol::{
     ErrorCode, Fault, UserId,
-    http::{Access, Method, Operation},
+    http::{Access, Method, Operation, Readiness},
 };
 
 /// What the API needs.
@@ -54,6 +54,8 @@ pub struct Api {
 struct Shared {
     api: Api,
     limiter: Limiter,
+    readiness: Probe<Readiness>,
+    metrics: Probe<Bytes>,
 }
 
 /// The router of the API and the page, below the public address's path prefix and at the root too: a proxy may or may
@@ -62,7 +64,8 @@ pub fn router(api: Api) -> Router {
     let prefix = api.config.public_url.as_ref().map_or("", |url| url.prefix()).to_owned();
     let limiter = Limiter::new(&api.config.limits);
     let frame_ancestors = cors::frame_ancestors(&api.config);
-    let shared = Arc::new(Shared { api, limiter });
+    let (readiness, metrics) = (Probe::default(), Probe::default());
+    let shared = Arc::new(Shared { api, limiter, readiness, metrics });
     let mut routes = Router::new();
     for operation in Operation::ALL.iter().copied() {
         let handler = move |State(shared): State<Arc<Shared>>, path: PathParams, request: Request| {
@@ -118,28 +121,29 @@ type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 
 async fn answer(shared: Arc<Shared>, operation: Operation, path: PathParams, request: Request) -> Response {
     let hub = shared.api.hub.clone();
-    match attempt(&shared, operation, path, request).await {
-        Ok((mut response, known)) => {
-            if known {
-                response.extensions_mut().insert(Authenticated);
-            }
-            response.headers_mut().entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
-            response
-        }
+    let mut known = false;
+    let mut response = match attempt(&shared, operation, path, request, &mut known).await {
+        Ok(response) => response,
         Err(fault) => {
             hub.metrics.error(fault.code);
             problem(fault)
         }
+    };
+    if known {
+        response.extensions_mut().insert(Authenticated);
     }
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
-/// The answer, and whether somebody proved who they are.
+/// The answer. `known` is set when somebody has proved who they are, whatever they are answered.
 async fn attempt(
     shared: &Arc<Shared>,
     operation: Operation,
     path: PathParams,
     request: Request,
-) -> Result<(Response, bool), Fault> {
+    known: &mut bool,
+) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
     cors::check(&shared.api.config.origins, operation, &parts.headers)?;
     let path = path.map_err(|_| Fault::bad_request("path", "is not UTF-8"))?;
@@ -147,10 +151,10 @@ async fn attempt(
     let who = match operation.access() {
         Access::Open => None,
         Access::Token | Access::Own | Access::Service => {
-            Some(known(shared, &parts.headers, parts.extensions.get()).await?)
+            Some(identify(shared, &parts.headers, parts.extensions.get()).await?)
         }
     };
-    let known = who.is_some();
+    *known = who.is_some();
     let (uri, headers) = (parts.uri, parts.headers);
     let mut call = Call { shared: shared.clone(), operation, who, path, uri, headers, body: Bytes::new() };
     if let Some(who) = &call.who {
@@ -161,11 +165,11 @@ async fn attempt(
     if operation.has_body() {
         call.body = read_whole(body, shared.api.config.limits.http_body_bytes as usize).await?;
     }
-    Ok((run(call).await?, known))
+    run(call).await
 }
 
 /// Who sends the request.
-async fn known(shared: &Shared, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Identity, Fault> {
+async fn identify(shared: &Shared, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Identity, Fault> {
     let none = || Fault::new(ErrorCode::Unauthorized, "there is no valid token");
     let outcome = match bearer(headers) {
         Some(token) => shared.api.hub.identify(token).await,

@@ -1,7 +1,10 @@
 //! Exports: one JSON value a line, read from the store page by page as fast as the reader takes them, so that an
 //! export of any length costs one page of memory.
 
-use super::call::{Call, with_type};
+use super::{
+    call::{Call, with_type},
+    limit::Export,
+};
 use crate::hub::{ExportPage, Hub};
 use axum::{
     body::{Body, Bytes},
@@ -16,10 +19,11 @@ use stoa_protocol::{Fault, Millis, RoomId, Seq, UserId, http::ExportLine};
 /// Everything of a room that the reader may see.
 pub async fn room(call: Call) -> Result<Response, Fault> {
     let (hub, who, room) = (call.hub().clone(), call.who()?.clone(), call.room()?);
+    let permit = call.shared.limiter.export(&who)?;
     let now = hub.look(&who, &room).await?;
     let first = ExportLine::Room { info: now.info, epoch: now.epoch, head: now.head };
     let name = format!("{room}.ndjson");
-    lines(&name, &first, Seq::ZERO, move |after: Seq, out: Lines| {
+    lines(permit, &name, &first, Seq::ZERO, move |after: Seq, out: Lines| {
         let (hub, who, room) = (hub.clone(), who.clone(), room.clone());
         async move {
             let page = hub.room_log(&who, &room, after).await?;
@@ -31,10 +35,11 @@ pub async fn room(call: Call) -> Result<Response, Fault> {
 /// Everything that is kept about a user.
 pub async fn user(call: Call) -> Result<Response, Fault> {
     let (hub, user) = (call.hub().clone(), call.path::<UserId>("user")?);
+    let permit = call.shared.limiter.export(call.who()?)?;
     let (view, status) = hub.user_view(&user).await?;
     let last_seen = view.presence.last_seen;
     let first = ExportLine::User { user: user.clone(), profile: view.profile, status, last_seen };
-    lines("user.ndjson", &first, Stage::Memberships(None), move |stage: Stage, out: Lines| {
+    lines(permit, "user.ndjson", &first, Stage::Memberships(None), move |stage: Stage, out: Lines| {
         let (hub, user) = (hub.clone(), user.clone());
         async move { stage.page(&hub, &user, out).await }
     })
@@ -101,7 +106,7 @@ impl Lines {
 }
 
 /// The answer: the first line, then what `page` adds from `start` on, then the end.
-fn lines<C, F, P>(name: &str, first: &ExportLine, start: C, page: P) -> Result<Response, Fault>
+fn lines<C, F, P>(permit: Export, name: &str, first: &ExportLine, start: C, page: P) -> Result<Response, Fault>
 where
     C: Send + 'static,
     P: Fn(C, Lines) -> F + Send + 'static,
@@ -109,16 +114,16 @@ where
 {
     let mut out = Lines::default();
     out.add(first)?;
-    let begin = Some((out, start, page));
+    let begin = Some((out, start, page, permit));
     let pages = stream::try_unfold(begin, |state| async move {
-        let Some((out, at, page)) = state else { return Ok::<_, io::Error>(None) };
+        let Some((out, at, page, permit)) = state else { return Ok::<_, io::Error>(None) };
         let (mut out, next) = page(at, out).await.map_err(broken)?;
         if next.is_none() {
             let lines = out.count;
             out.add(&ExportLine::End { lines }).map_err(broken)?;
         }
         let bytes = Bytes::from(std::mem::take(&mut out.bytes));
-        Ok(Some((bytes, next.map(|next| (out, next, page)))))
+        Ok(Some((bytes, next.map(|next| (out, next, page, permit)))))
     });
     let mut response = with_type(StatusCode::OK, "application/x-ndjson", Body::from_stream(pages));
     if let Ok(value) = format!("attachment; filename=\"{name}\"").try_into() {

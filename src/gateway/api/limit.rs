@@ -2,7 +2,7 @@
 
 use crate::{config::Limits, hub::Hub, identity::Identity};
 use parking_lot::Mutex;
-use std::{collections::HashMap, hash::Hash, net::IpAddr};
+use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc};
 use stoa_protocol::{
     Fault, Millis, UserId,
     http::{Method, Operation},
@@ -15,6 +15,18 @@ const REMEMBERED: usize = 20_000;
 const FAILURES_PER_S: u32 = 2;
 /// Wrong tokens of one address at once: a class behind one address whose tokens have all expired.
 const FAILURES_BURST: u32 = 200;
+
+/// Rows of a bulk change that cost as much as one command: they share transactions. A class of a thousand is within
+/// the burst of the default limits.
+const ROWS_PER_COMMAND: usize = 20;
+/// New answers to probes per second: some orchestrators, a monitor and a person.
+const PROBES_PER_S: u32 = 20;
+/// New answers to probes at once.
+const PROBES_BURST: u32 = 100;
+/// Exports that run at once: each reads the store page by page and holds one page.
+const EXPORTS: usize = 32;
+/// When an export may be tried again, milliseconds.
+const EXPORT_RETRY_MS: Millis = 5_000;
 
 /// Which budget an operation is charged to, beside that of all requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +54,57 @@ pub struct Limiter {
     reads: Remembered<UserId>,
     commands: Remembered<UserId>,
     failures: Remembered<IpAddr>,
+    exports: Exports,
+}
+
+/// What costs more than a look at memory and asks for no token. Whoever asks too often for it gets the last answer, so
+/// that nobody can keep the operator's own probes from theirs.
+pub struct Probe<T> {
+    /// Held to take from the bucket and to copy the answer.
+    last: Mutex<(Bucket, Option<T>)>,
+}
+
+impl<T> Default for Probe<T> {
+    fn default() -> Self {
+        Self { last: Mutex::new((Bucket::new(), None)) }
+    }
+}
+
+impl<T: Clone> Probe<T> {
+    /// The last answer when it will do; `None` when it is time for a new one.
+    pub fn last(&self, now: Millis) -> Option<T> {
+        let mut last = self.last.lock();
+        match last.0.take(now, PROBES_PER_S, PROBES_BURST) {
+            Ok(()) => None,
+            Err(_) => last.1.clone(),
+        }
+    }
+
+    /// A new answer.
+    pub fn answered(&self, answer: &T) {
+        self.last.lock().1 = Some(answer.clone());
+    }
+}
+
+/// Who exports now, and how many may.
+type Exports = Arc<Mutex<HashMap<UserId, usize>>>;
+
+/// An export runs until this is dropped.
+pub struct Export {
+    exports: Exports,
+    user: UserId,
+}
+
+impl Drop for Export {
+    fn drop(&mut self) {
+        let mut exports = self.exports.lock();
+        if let Some(running) = exports.get_mut(&self.user) {
+            *running -= 1;
+            if *running == 0 {
+                exports.remove(&self.user);
+            }
+        }
+    }
 }
 
 impl Limiter {
@@ -53,6 +116,7 @@ impl Limiter {
             reads: Remembered::default(),
             commands: Remembered::default(),
             failures: Remembered::default(),
+            exports: Exports::default(),
         }
     }
 
@@ -82,6 +146,38 @@ impl Limiter {
         }
     }
 
+    /// One request does the work of many: rows of a bulk change beyond the first few are charged too.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn rows(&self, hub: &Hub, who: &Identity, rows: usize) -> Result<(), Fault> {
+        let (commands, burst) = (self.limits.commands_per_user_s, self.limits.burst_s);
+        let most = commands * burst;
+        let cost = u32::try_from(rows.div_ceil(ROWS_PER_COMMAND)).unwrap_or(u32::MAX).min(most);
+        if who.grants.service || cost <= 1 {
+            return Ok(());
+        }
+        let taken = self.commands.take_many(&who.user, hub.clock().now(), cost, commands, most);
+        taken.map_err(|wait| Fault::rate_limited("too many rows", wait))
+    }
+
+    /// Begins an export: one by each user at a time, for it reads the store as long as its reader likes.
+    ///
+    /// # Errors
+    /// `rate_limited`, `overloaded`.
+    pub fn export(&self, who: &Identity) -> Result<Export, Fault> {
+        let mut exports = self.exports.lock();
+        if exports.values().sum::<usize>() >= EXPORTS {
+            return Err(Fault::overloaded(EXPORT_RETRY_MS));
+        }
+        let running = exports.entry(who.user.clone()).or_default();
+        if *running > 0 && !who.grants.service {
+            return Err(Fault::rate_limited("another export of yours is running", EXPORT_RETRY_MS));
+        }
+        *running += 1;
+        Ok(Export { exports: self.exports.clone(), user: who.user.clone() })
+    }
+
     /// An address failed to say who it is.
     ///
     /// # Errors
@@ -106,6 +202,10 @@ impl<K> Default for Remembered<K> {
 
 impl<K: Clone + Eq + Hash> Remembered<K> {
     fn take(&self, who: &K, now: Millis, rate: u32, burst: u32) -> Result<(), Millis> {
+        self.take_many(who, now, 1, rate, burst)
+    }
+
+    fn take_many(&self, who: &K, now: Millis, count: u32, rate: u32, burst: u32) -> Result<(), Millis> {
         let mut buckets = self.buckets.lock();
         if buckets.len() >= REMEMBERED && !buckets.contains_key(who) {
             // A bucket that has not been touched for this long is full again.
@@ -117,13 +217,49 @@ impl<K: Clone + Eq + Hash> Remembered<K> {
         }
         let (bucket, last) = buckets.entry(who.clone()).or_default();
         *last = now;
-        bucket.take(now, rate, burst)
+        bucket.take_many(now, count, rate, burst)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn somebody(name: &str, service: bool) -> Identity {
+        Identity {
+            user: UserId::new(name).expect("legal"),
+            profile: None,
+            grants: crate::identity::Grants { service, ..Default::default() },
+            issued_at: 0,
+            expires_at: Millis::MAX,
+        }
+    }
+
+    #[test]
+    fn a_user_exports_once_at_a_time_and_all_together_are_bounded() {
+        let limiter = Limiter::new(&Limits::default());
+        let ada = limiter.export(&somebody("ada", false)).expect("the first");
+        assert!(limiter.export(&somebody("ada", false)).is_err());
+        drop(ada);
+        let _ada = limiter.export(&somebody("ada", false)).expect("the first has ended");
+        let service = somebody("backend", true);
+        let running: Vec<_> = (1..EXPORTS).map(|_| limiter.export(&service).expect("there is room")).collect();
+        let full = limiter.export(&service).err().map(|fault| fault.code);
+        assert_eq!(full, Some(stoa_protocol::ErrorCode::Overloaded));
+        drop(running);
+        assert!(limiter.export(&service).is_ok());
+    }
+
+    #[test]
+    fn who_probes_too_often_gets_the_last_answer() {
+        let probe = Probe::default();
+        for _ in 0..PROBES_BURST + 10 {
+            assert_eq!(probe.last(5_000), None, "there is no answer yet");
+        }
+        probe.answered(&7);
+        assert_eq!(probe.last(5_000), Some(7));
+        assert_eq!(probe.last(5_000 + 1_000 / Millis::from(PROBES_PER_S)), None);
+    }
 
     #[test]
     fn who_is_remembered_is_bounded_and_the_busy_are_kept() {

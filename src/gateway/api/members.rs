@@ -34,6 +34,7 @@ pub async fn post(call: Call) -> Result<Response, Fault> {
     if members.len() > limits::BULK_MEMBERS {
         return Err(Fault::bad_request("members", format!("has more than {} entries", limits::BULK_MEMBERS)));
     }
+    call.shared.limiter.rows(call.hub(), call.who()?, members.len())?;
     let users: Vec<UserId> = members.iter().map(|member| member.user.clone()).collect();
     let outcomes = call.hub().put_members(call.who()?, &room, members, None).await?;
     let results = users.into_iter().zip(outcomes).map(|(user, outcome)| match outcome {

@@ -1,7 +1,14 @@
 //! The server itself: whether it lives, whether it takes work, what it counts, who it lets in by name.
 
-use super::call::{Call, json, with_type};
-use axum::{body::Body, http::StatusCode, response::Response};
+use super::{
+    Api,
+    call::{Call, json, with_type},
+};
+use axum::{
+    body::{Body, Bytes},
+    http::StatusCode,
+    response::Response,
+};
 use std::{sync::atomic::Ordering, time::Duration};
 use stoa_protocol::{
     Fault, VERSION,
@@ -18,15 +25,27 @@ pub async fn health() -> Result<Response, Fault> {
 }
 
 pub async fn ready(call: Call) -> Result<Response, Fault> {
-    let api = &call.shared.api;
+    let (api, probe) = (&call.shared.api, &call.shared.readiness);
+    let readiness = match probe.last(api.hub.clock().now()) {
+        Some(last) => last,
+        None => look(api).await,
+    };
+    probe.answered(&readiness);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &readiness)
+}
+
+async fn look(api: &Api) -> Readiness {
     let draining = !api.ready.load(Ordering::Acquire);
     let store = tokio::time::timeout(STORE_ANSWERS, api.hub.store_health()).await;
     let store = store.ok().and_then(Result::ok);
-    let ready = store.is_some() && !draining;
-    let missing_key_sets = api.hub.verifier().missing_sets();
-    let vouched = api.config.store.vouched;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Readiness { ready, draining, store, vouched, missing_key_sets })
+    Readiness {
+        ready: store.is_some() && !draining,
+        draining,
+        store,
+        vouched: api.config.store.vouched,
+        missing_key_sets: api.hub.verifier().missing_sets(),
+    }
 }
 
 pub async fn info(call: Call) -> Result<Response, Fault> {
@@ -43,10 +62,14 @@ pub async fn openapi() -> Result<Response, Fault> {
 }
 
 pub async fn metrics(call: Call) -> Result<Response, Fault> {
-    let hub = call.hub();
-    hub.measure();
+    let (hub, probe) = (call.hub(), &call.shared.metrics);
+    let text = probe.last(hub.clock().now()).unwrap_or_else(|| {
+        hub.measure();
+        Bytes::from(hub.metrics.text())
+    });
+    probe.answered(&text);
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(with_type(StatusCode::OK, media, Body::from(hub.metrics.text())))
+    Ok(with_type(StatusCode::OK, media, Body::from(text)))
 }
 
 pub async fn login(call: Call) -> Result<Response, Fault> {
