@@ -15,13 +15,13 @@ use stoa_protocol::Fault;
 
 /// `web/app`, as built.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/web/app/dist"]
+#[folder = "web/app/dist"]
 #[allow_missing = true]
 struct App;
 
 /// `web/client`, as built.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/web/client/dist"]
+#[folder = "web/client/dist"]
 #[allow_missing = true]
 struct Client;
 

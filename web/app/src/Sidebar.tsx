@@ -4,7 +4,7 @@ import { Avatar } from "./Avatar.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { useClient, useClientState, useNow, useProfiles, useRooms } from "./hooks.ts";
 import { ExitIcon, Logo, PlusIcon } from "./icons.tsx";
-import { addressOf, go } from "./place.ts";
+import { go, linkOf } from "./place.ts";
 import { statusText } from "./status.ts";
 import { excerpt, Name } from "./text.tsx";
 import { briefTime } from "./time.ts";
@@ -77,7 +77,7 @@ const RoomRow = memo(({ entry, isCurrent, title, author, now }: RowProps) => {
   };
   return (
     <a
-      href={addressOf(info.room).pathname}
+      href={linkOf(info.room)}
       className={`room-row ${unread > 0 ? "unread" : ""}`}
       aria-current={isCurrent ? "page" : undefined}
       onClick={open}

@@ -18,17 +18,30 @@ export interface Place {
 }
 
 const ROOM = /^r\/([A-Za-z0-9._~-]{1,128})(?:\/|$)/;
+/** Pages of other sites show the same addresses below this. */
+const EMBEDDED = "embed/";
+
+function pathOf(url: { pathname: string }): string {
+  return url.pathname.startsWith(root.pathname) ? url.pathname.slice(root.pathname.length) : "";
+}
+
+const base = pathOf(location).startsWith(EMBEDDED) ? EMBEDDED : "";
 
 /** Reads an address. Everything that is no room is the list of rooms. */
 export function read(url: { pathname: string }): Place {
-  const path = url.pathname.startsWith(root.pathname) ? url.pathname.slice(root.pathname.length) : "";
-  const room = ROOM.exec(path)?.[1];
+  const path = pathOf(url);
+  const room = ROOM.exec(path.startsWith(base) ? path.slice(base.length) : path)?.[1];
   return room === undefined ? {} : { room };
 }
 
 /** The address of a room, to be shared. */
 export function addressOf(room: string | undefined): URL {
   return at(room === undefined ? "" : `r/${room}`);
+}
+
+/** The address of a room in this page, which may be embedded. */
+export function linkOf(room: string | undefined): string {
+  return at(room === undefined ? base : `${base}r/${room}`).pathname;
 }
 
 const listeners = new Set<() => void>();
@@ -42,8 +55,8 @@ addEventListener("popstate", arrive);
 
 /** Goes to a room, or to the list. */
 export function go(room: string | undefined, how: "push" | "replace" = "push"): void {
-  const url = addressOf(room);
-  if (url.pathname === location.pathname) return;
+  const url = linkOf(room);
+  if (url === location.pathname) return;
   if (how === "push") history.pushState(null, "", url);
   else history.replaceState(null, "", url);
   arrive();
