@@ -91,11 +91,11 @@ impl Server {
         write_secret(&file, &secret)?;
         let mut command = Command::new(&stoa.binary);
         command.arg("serve").args(["--listen", "127.0.0.1:0", "--secret-file"]).arg(&file);
-        command.arg("--data-dir").arg(folder.0.join("data"));
-        if let Some(url) = &stoa.database_url {
+        match &stoa.database_url {
             // A variable, for a flag shows in the process list and the URL may hold a password.
-            command.env("STOA_DATABASE_URL", url);
-        }
+            Some(url) => command.env("STOA_DATABASE_URL", url),
+            None => command.arg("--data-dir").arg(folder.0.join("data")),
+        };
         command.args(&stoa.args).envs(WIDE).envs(stoa.env.iter().cloned());
         Self::start("stoa", command, Mint::new(secret), Some(folder))
     }
