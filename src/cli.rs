@@ -1,6 +1,7 @@
 //! The command line.
 
 mod flags;
+mod store;
 mod token;
 
 use crate::{
@@ -9,12 +10,13 @@ use crate::{
     telemetry,
 };
 use clap::{Parser, Subcommand};
-use flags::ServeFlags;
+use flags::{ServeFlags, StoreFlags};
 use std::{
     io::{self, Write},
     process::ExitCode,
     time::Duration,
 };
+use store::{BackupFlags, CopyFlags, Operation, RestoreFlags, StoreCommand};
 use token::TokenFlags;
 
 /// The command was used wrongly (`sysexits.h`, `EX_USAGE`), or its configuration is wrong.
@@ -42,6 +44,17 @@ struct Cli {
 enum Command {
     /// Run the server until it is told to stop (SIGTERM or SIGINT).
     Serve(Box<ServeFlags>),
+    /// Bring the store to this version; an empty one is made. `serve` does so by itself.
+    Migrate(Box<StoreFlags>),
+    /// Write a consistent copy of the embedded store into a file, while the server runs. Postgres has pg_dump.
+    Backup(Box<BackupFlags>),
+    /// Put a backup into the place of the embedded store, with new epochs. The place must be empty, the server stopped.
+    Restore(Box<RestoreFlags>),
+    /// What a store must be told.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Copy the embedded store to Postgres; nothing is renumbered and clients go on where they were.
+    Copy(CopyFlags),
     /// Make a token to try things out with, signed by the configured shared secret or that of --dev.
     Token(Box<TokenFlags>),
     /// Look at the configuration.
@@ -87,6 +100,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             block_on(crate::server::run(config))
         }
+        Command::Migrate(flags) => Operation::migrate(&flags)?.run(),
+        Command::Backup(flags) => Operation::backup(*flags)?.run(),
+        Command::Restore(flags) => Operation::restore(*flags)?.run(),
+        Command::Store(command) => Operation::store(&command)?.run(),
+        Command::Copy(flags) => Operation::copy(flags)?.run(),
         Command::Token(flags) => token::run(&flags),
         Command::Config(ConfigCommand::Check(flags)) => check(flags.layers()?),
     }

@@ -2,6 +2,7 @@
 
 mod refusals;
 mod serving;
+mod storing;
 
 use crate::auth::{Folder, SECRET};
 use std::{
@@ -217,6 +218,18 @@ fn the_documentation_has_every_key_flag_and_variable() {
     // And nothing that does not exist.
     for line in docs.lines().filter_map(|line| line.strip_prefix("| `")) {
         let key = line.split('`').next().expect("split gives one at least");
+        if let Some(command) = key.strip_prefix("stoa ") {
+            let words = command.split(' ').take_while(|word| !word.starts_with('-')).chain(["--help"]);
+            let help = stoa(&folder, &words.collect::<Vec<_>>(), &[]);
+            assert_eq!(help.code, 0, "`{key}`: {}", help.err);
+            for flag in line.split(['`', ' ']).filter(|word| word.starts_with("--")) {
+                assert!(
+                    help.out.contains(&format!("{flag} ")) || help.out.contains(&format!("{flag}\n")),
+                    "{flag}: {key}"
+                );
+            }
+            continue;
+        }
         let known = config.settings.iter().any(|setting| setting.key == key);
         assert!(known || key.starts_with("STOA_") || key.starts_with("claims.require"), "`{key}` does not exist");
     }
