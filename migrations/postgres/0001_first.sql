@@ -66,7 +66,7 @@ CREATE TABLE messages (
     edited_at    bigint,
     deleted      boolean NOT NULL DEFAULT false,
     -- The different words, lower case, and the room's id behind a `@`: a message is found by one index.
-    words        text[]  NOT NULL DEFAULT '{}',
+    words        text[]  COLLATE "C" NOT NULL DEFAULT '{}',
     PRIMARY KEY (room, seq)
 );
 CREATE INDEX messages_main ON messages (room, seq) WHERE thread IS NULL;

@@ -4,8 +4,8 @@
 //! batch is a handful of statements over `json_each`, not one per row.
 //!
 //! Erased words are overwritten in the file (`secure_delete`, and FTS5's `secure-delete`). The write-ahead log keeps
-//! older page versions until it is checkpointed and reused, within some thousand further pages; erasures of users,
-//! expiry and the deletion of rooms checkpoint it at once. Backups keep what they were taken with.
+//! older page versions until it is checkpointed: that is done at once for erasures of users, expiry and the deletion of
+//! rooms, and some seconds after a message was deleted or edited. Backups keep what they were taken with.
 
 mod admin;
 mod read;
@@ -17,13 +17,17 @@ use super::{
 };
 use async_trait::async_trait;
 use sqlx::{
-    Row, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Row, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use std::{collections::HashMap, future::Future, path::Path, sync::Arc, time::Duration};
 use stoa_protocol::{Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
-use tokio::time::timeout;
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 /// How long a call may take; a disk that needs longer is gone.
 const CALL: Duration = Duration::from_secs(10);
@@ -31,6 +35,8 @@ const CALL: Duration = Duration::from_secs(10);
 const ADMIN: Duration = Duration::from_secs(600);
 /// How long another process may hold the write lock; a backup holds it for moments only.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+/// How long after a deletion the write-ahead log is emptied; several deletions share it.
+const SCRUB: Duration = Duration::from_secs(5);
 /// Connections that read: SQLite's readers share one page cache per connection.
 const READERS: u32 = 4;
 
@@ -39,6 +45,9 @@ pub struct SqliteStore {
     write: SqlitePool,
     read: SqlitePool,
     about: String,
+    /// Rung when words were erased, so that they leave the write-ahead log too.
+    erased: Arc<Notify>,
+    scrubber: JoinHandle<()>,
 }
 
 /// Opens a database file, and makes it when `migrate` is set.
@@ -58,6 +67,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         .pragma("secure_delete", "ON")
         .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
 }
 
 impl SqliteStore {
@@ -73,22 +83,52 @@ impl SqliteStore {
         let read = reader.connect_with(options(path).pragma("query_only", "ON")).await.map_err(error)?;
         let schema = migrations::describe(&migrations::sqlite(), newest);
         let about = format!("SQLite in WAL with synchronous=FULL, {schema}");
-        Ok(Self { write, read, about })
+        let erased = Arc::new(Notify::new());
+        let scrubber = tokio::spawn(scrub(write.clone(), erased.clone()));
+        Ok(Self { write, read, about, erased, scrubber })
     }
 
     async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
         self.read.acquire().await.map_err(error)
     }
 
+    /// Empties the write-ahead log, so that erased words leave it too; later, when a reader is in the way.
+    async fn scrub_now(&self) {
+        if !checkpoint(&self.write).await {
+            self.erased.notify_one();
+        }
+    }
+
     async fn writer(&self) -> Result<Transaction<'static, Sqlite>> {
         self.write.begin_with("BEGIN IMMEDIATE").await.map_err(error)
     }
+}
 
-    /// Empties the write-ahead log, so that erased words leave it too. Readers in the middle of a page only delay it
-    /// until the next checkpoint.
-    async fn checkpoint(&self) {
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.write).await {
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.scrubber.abort();
+    }
+}
+
+/// Empties the write-ahead log some seconds after it was told that words were erased.
+async fn scrub(write: SqlitePool, erased: Arc<Notify>) {
+    loop {
+        erased.notified().await;
+        sleep(SCRUB).await;
+        if !checkpoint(&write).await {
+            // A reader was in the middle of a page.
+            erased.notify_one();
+        }
+    }
+}
+
+/// Moves the write-ahead log into the file and empties it; tells whether nobody was in the way.
+async fn checkpoint(write: &SqlitePool) -> bool {
+    match sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(write).await {
+        Ok(row) => row.try_get::<i64, _>(0).is_ok_and(|busy| busy == 0),
+        Err(error) => {
             tracing::warn!(%error, "the write-ahead log keeps erased words until the next checkpoint");
+            false
         }
     }
 }
@@ -170,7 +210,7 @@ impl Cells for SqliteRow {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn WriteTx>> {
-        Ok(Box::new(write::SqliteTx::new(within(CALL, self.writer()).await?)))
+        Ok(Box::new(write::SqliteTx::new(within(CALL, self.writer()).await?, self.erased.clone())))
     }
 
     async fn room(&self, room: &RoomId) -> Result<Option<StoredRoom>> {
@@ -227,21 +267,21 @@ impl Store for SqliteStore {
 
     async fn delete_room(&self, room: &RoomId) -> Result<bool> {
         let deleted = within(ADMIN, async { admin::delete_room(self.writer().await?, room).await }).await?;
-        self.checkpoint().await;
+        self.scrub_now().await;
         Ok(deleted)
     }
 
     async fn expire_messages(&self, now: Millis, limit: u32) -> Result<Vec<(RoomId, Seq)>> {
         let gone = within(ADMIN, async { admin::expire(self.writer().await?, now, limit).await }).await?;
         if !gone.is_empty() {
-            self.checkpoint().await;
+            self.scrub_now().await;
         }
         Ok(gone)
     }
 
     async fn erase_user(&self, user: &UserId) -> Result<Vec<RoomId>> {
         let rooms = within(ADMIN, async { admin::erase_user(self.writer().await?, user).await }).await?;
-        self.checkpoint().await;
+        self.scrub_now().await;
         Ok(rooms)
     }
 
@@ -261,7 +301,32 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.scrubber.abort();
         self.read.close().await;
         self.write.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn outcome(name: &str, options: fn(SqliteConnectOptions) -> SqliteConnectOptions) -> Result<i64> {
+        let path = std::env::temp_dir().join(format!("stoa-{}-{name}.db", std::process::id()));
+        let options = options(super::options(&path).create_if_missing(true));
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(error)?;
+        let outcome = prepare(&pool, true).await;
+        pool.close().await;
+        std::fs::remove_file(&path).expect("was made");
+        outcome
+    }
+
+    #[tokio::test]
+    async fn a_database_that_does_not_sync_its_log_is_refused() {
+        assert!(outcome("full", |o| o).await.is_ok());
+        let normal = outcome("normal", |o| o.synchronous(SqliteSynchronous::Normal)).await;
+        assert!(matches!(normal, Err(StoreError::Refused(_))), "{normal:?}");
+        let delete = outcome("delete", |o| o.journal_mode(SqliteJournalMode::Delete)).await;
+        assert!(matches!(delete, Err(StoreError::Refused(_))), "{delete:?}");
     }
 }

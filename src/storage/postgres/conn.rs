@@ -3,7 +3,7 @@
 use super::{CONNECT, PgOptions};
 use crate::storage::{Result, StoreError, rows::Cells};
 use sqlx::{
-    Postgres, Row,
+    Connection, Postgres, Row,
     pool::PoolConnection,
     postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow},
     query::Query,
@@ -17,6 +17,8 @@ const CALL: Duration = Duration::from_secs(7);
 const LONG_CALL: Duration = Duration::from_secs(605);
 /// Connections beside the lanes', for profiles, erasures and upkeep: a lane does not wait for them.
 const BESIDE: u32 = 2;
+/// Connections that were idle for longer are tested before they are used.
+const TESTED: Duration = Duration::from_secs(1);
 /// How long to wait for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 

@@ -126,8 +126,9 @@ impl WriteTx for PgTx {
 
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {
         const SQL: &str = "INSERT INTO markers (room, user_id, seq)
-            SELECT room, user_id, max(seq) FROM unnest($1::text[], $2::text[], $3::bigint[]) AS x (room, user_id, seq)
-             GROUP BY 1, 2 ORDER BY room COLLATE \"C\", user_id COLLATE \"C\"
+            SELECT r.id, x.user_id, max(x.seq)
+              FROM unnest($1::text[], $2::text[], $3::bigint[]) AS x (room, user_id, seq) JOIN rooms r ON r.id = x.room
+             GROUP BY 1, 2 ORDER BY r.id, x.user_id COLLATE \"C\"
             ON CONFLICT (room, user_id) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > markers.seq";
         if markers.is_empty() {
             return Ok(());

@@ -46,6 +46,8 @@ const CREATED: &str = "
       FROM json_to_recordset($1::json) AS c (room text, kind text, title text, topic text, history text,
         slow_mode_s bigint, retention_days bigint, data text, created_at bigint, creator text)
      WHERE id = c.room";
+const OLD_MARKERS: &str =
+    "DELETE FROM markers x USING json_to_recordset($1::json) AS c (room text) WHERE x.room = c.room";
 const ROOMS: &str = "
     UPDATE rooms r SET title = coalesce(c.title, r.title), topic = coalesce(c.topic, r.topic),
         history = coalesce(c.history, r.history), slow_mode_s = coalesce(c.slow_mode_s, r.slow_mode_s),
@@ -127,6 +129,8 @@ pub async fn write(conn: &mut Conn, changes: &Changes) -> Result<()> {
     }
     events(conn, &changes.events).await?;
     each(conn, CREATED, &changes.created).await?;
+    // A marker may have come in while the room before this one was deleted.
+    each(conn, OLD_MARKERS, &changes.created).await?;
     each(conn, ROOMS, &changes.rooms).await?;
     messages(conn, &changes.messages).await?;
     let edit = |edit| IndexedEdit { edit, words: index_words(edit.room.as_str(), &edit.text) };

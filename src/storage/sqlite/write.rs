@@ -9,14 +9,21 @@ use crate::storage::{
 use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction, query};
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 use stoa_protocol::{Epoch, Key, Millis, Profile, RoomId, Seq, UserId};
+use tokio::sync::Notify;
 
 /// A transaction of the one connection that writes. Dropping it rolls back.
 pub struct SqliteTx {
     tx: Transaction<'static, Sqlite>,
     /// A statement failed: what is there is not a whole batch, so it must not be committed.
     failed: bool,
+    /// Words were erased: the write-ahead log has to lose them too.
+    erases: bool,
+    erased: Arc<Notify>,
 }
 
 /// Runs a part of the transaction within the time limit and remembers its failure.
@@ -30,8 +37,8 @@ macro_rules! step {
 
 impl SqliteTx {
     /// Wraps a transaction that holds the write lock.
-    pub fn new(tx: Transaction<'static, Sqlite>) -> Self {
-        Self { tx, failed: false }
+    pub fn new(tx: Transaction<'static, Sqlite>, erased: Arc<Notify>) -> Self {
+        Self { tx, failed: false, erases: false, erased }
     }
 }
 
@@ -61,7 +68,9 @@ impl WriteTx for SqliteTx {
     }
 
     async fn append(&mut self, events: &[NewEvent]) -> Result<()> {
-        step!(self, async { write(&mut self.tx, &projection::project(events)?).await })
+        let changes = projection::project(events).inspect_err(|_| self.failed = true)?;
+        self.erases |= !changes.deletes.is_empty() || !changes.edits.is_empty();
+        step!(self, write(&mut self.tx, &changes))
     }
 
     async fn append_user(&mut self, events: &[NewUserEvent]) -> Result<Vec<Numbered>> {
@@ -76,16 +85,22 @@ impl WriteTx for SqliteTx {
 
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {
         const SQL: &str = "INSERT INTO markers (room, user_id, seq)
-            SELECT value ->> 0, value ->> 1, max(value ->> 2) FROM json_each(?1) WHERE true GROUP BY 1, 2
+            SELECT r.id, value ->> 1, max(value ->> 2) FROM json_each(?1) JOIN rooms r ON r.id = value ->> 0
+             WHERE true GROUP BY 1, 2
             ON CONFLICT (room, user_id) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > markers.seq";
         step!(self, each(&mut self.tx, SQL, markers)).map(drop)
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        if self.failed {
+        let Self { tx, failed, erases, erased } = *self;
+        if failed {
             return Err(StoreError::Refused("a statement of this transaction failed".into()));
         }
-        within(super::CALL, async { self.tx.commit().await.map_err(error) }).await
+        within(super::CALL, async { tx.commit().await.map_err(error) }).await?;
+        if erases {
+            erased.notify_one();
+        }
+        Ok(())
     }
 }
 
@@ -333,7 +348,9 @@ pub async fn put_profiles(mut tx: Transaction<'static, Sqlite>, profiles: &[(Use
     const SQL: &str = "UPDATE users SET name = p.name, avatar = p.avatar
         FROM (SELECT value ->> 0 AS id, value ->> 1 AS name, value ->> 2 AS avatar FROM json_each(?1)) AS p
         WHERE users.id = p.id";
-    let rows: Vec<_> = profiles.iter().map(|(user, p)| (user, &p.name, &p.avatar)).collect();
+    // A statement takes one row of several for a user; the last one counts.
+    let last: BTreeMap<_, _> = profiles.iter().map(|(user, profile)| (user, profile)).collect();
+    let rows: Vec<_> = last.into_iter().map(|(user, p)| (user, &p.name, &p.avatar)).collect();
     let who: Vec<_> = profiles.iter().map(|(user, _)| user).collect();
     each(&mut tx, USERS, &who).await?;
     each(&mut tx, SQL, &rows).await?;
@@ -345,7 +362,8 @@ pub async fn put_seen(mut tx: Transaction<'static, Sqlite>, seen: &[(UserId, Mil
     const SQL: &str = "UPDATE users SET last_seen = p.at, status = p.status
         FROM (SELECT value ->> 0 AS id, value ->> 1 AS at, value ->> 2 AS status FROM json_each(?1)) AS p
         WHERE users.id = p.id";
-    let rows: Vec<_> = seen.iter().map(|(user, at, status)| (user, millis(*at), status)).collect();
+    let last: BTreeMap<_, _> = seen.iter().map(|(user, at, status)| (user, (at, status))).collect();
+    let rows: Vec<_> = last.into_iter().map(|(user, (at, status))| (user, millis(*at), status)).collect();
     let who: Vec<_> = seen.iter().map(|(user, ..)| user).collect();
     each(&mut tx, USERS, &who).await?;
     each(&mut tx, SQL, &rows).await?;

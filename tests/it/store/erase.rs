@@ -281,3 +281,26 @@ async fn an_export_has_every_message_of_a_user(bed: &Bed) {
     let want = [("a", 3), ("a", 7), ("b", 3), ("b", 5), ("b", 7)];
     assert_eq!(got, want.map(|(id, seq)| (id.to_owned(), seq)));
 }
+
+/// A deletion empties the write-ahead log by itself, soon.
+#[tokio::test]
+async fn deleted_words_leave_the_write_ahead_log_too() {
+    let bed = Bed::sqlite().await;
+    let Database::Sqlite(folder) = &bed.place else { panic!("no SQLite") };
+    found(&*bed.store, "r", &["ann"]).await;
+    put(&*bed.store, "r", vec![("ann", said("walxyzzy"))]).await;
+    let is_there = || {
+        let files = std::fs::read_dir(folder.path()).expect("lists");
+        files
+            .map(|file| std::fs::read(file.expect("a file").path()).expect("reads"))
+            .any(|bytes| bytes.windows(8).any(|window| window == b"walxyzzy"))
+    };
+    assert!(is_there());
+    put(&*bed.store, "r", vec![("ann", deleted(3))]).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while is_there() {
+        assert!(std::time::Instant::now() < deadline, "the words are still in a file");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    bed.drop().await;
+}

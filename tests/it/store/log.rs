@@ -19,6 +19,8 @@ contract! {
     settings_belong_to_the_first_writer,
     profiles_status_and_revocation_are_kept,
     two_nodes_number_one_room_without_gaps,
+    a_marker_needs_its_room,
+    a_refused_statement_leaves_the_connections_usable,
 }
 
 async fn a_batch_is_there_after_its_commit(bed: &Bed) {
@@ -258,4 +260,88 @@ async fn two_nodes_number_one_room_without_gaps(bed: &Bed) {
         assert_eq!(events.iter().map(|e| e.seq.value()).collect::<Vec<_>>(), (1..=want).collect::<Vec<_>>());
         assert_eq!(nodes[0].room(&room(id)).await.expect("reads").expect("exists").head, at(want));
     }
+}
+
+async fn a_marker_needs_its_room(bed: &Bed) {
+    found(&*bed.store, "r", &["ann"]).await;
+    let mut tx = bed.store.begin().await.expect("begins");
+    tx.mark(&[(room("gone"), user("ann"), at(9)), (room("r"), user("ann"), at(1))]).await.expect("marks");
+    tx.commit().await.expect("commits");
+    let markers = bed.dump("markers").await;
+    assert_eq!(markers.iter().map(|row| row["room"].as_str()).collect::<Vec<_>>(), [Some("r")]);
+}
+
+async fn a_refused_statement_leaves_the_connections_usable(bed: &Bed) {
+    found(&*bed.store, "r", &["ann"]).await;
+    for n in 0..20 {
+        let mut tx = bed.store.begin().await.expect("begins");
+        let head = tx.lock(&[room("r")]).await.expect("locks")[&room("r")].seq;
+        let body = if n % 2 == 0 { said("same") } else { pinned(1, true) };
+        let first = keyed(numbered("r", head, vec![("ann", body.clone())]).remove(0), "k", 1);
+        let mut again = keyed(numbered("r", head.next(), vec![("ann", body)]).remove(0), "k", 1);
+        again.at += 1;
+        let outcome = tx.append(&[first, again]).await;
+        assert!(matches!(outcome, Err(StoreError::Refused(_))), "{outcome:?}");
+        // Whatever comes after it in the transaction fails too, and the next transaction knows nothing of it.
+        if n % 3 == 0 {
+            assert!(tx.commit().await.is_err());
+        }
+        assert_eq!(bed.store.room(&room("r")).await.expect("reads").expect("exists").head, at(2));
+    }
+    assert_eq!(put(&*bed.store, "r", vec![("ann", said("fine"))]).await, [3]);
+}
+
+/// A node stops between its lock and its commit: the others go on within seconds, and it cannot commit any more.
+#[tokio::test]
+async fn a_frozen_node_does_not_hold_a_room_for_the_others() {
+    let bed = Bed::postgres().await;
+    found(&*bed.store, "r", &["ann"]).await;
+    let other = bed.another().await;
+    let mut frozen = bed.store.begin().await.expect("begins");
+    frozen.lock(&[room("r")]).await.expect("locks");
+    frozen.append(&numbered("r", at(2), vec![("ann", said("lost"))])).await.expect("appends");
+    let mut tries = 0;
+    let locked = loop {
+        tries += 1;
+        let mut tx = other.begin().await.expect("begins");
+        match tx.lock(&[room("r")]).await {
+            Ok(heads) => break (tx, heads[&room("r")].seq),
+            Err(StoreError::Unavailable(_)) if tries < 10 => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let (mut tx, head) = locked;
+    assert_eq!(head, at(2));
+    tx.append(&numbered("r", head, vec![("ann", said("kept"))])).await.expect("appends");
+    tx.commit().await.expect("commits");
+    let outcome = frozen.commit().await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(put(&*bed.store, "r", vec![("ann", said("on"))]).await, [4]);
+    assert_eq!(hits(&*bed.store, "lost").await, Vec::<u64>::new());
+    bed.drop().await;
+}
+
+/// The server ends every connection: calls fail as unavailable at worst, and the next ones find new connections.
+#[tokio::test]
+async fn a_server_that_ends_connections_is_found_again() {
+    let bed = Bed::postgres().await;
+    found(&*bed.store, "r", &["ann"]).await;
+    let mut open = bed.store.begin().await.expect("begins");
+    open.lock(&[room("r")]).await.expect("locks");
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    bed.sql(end).await;
+    let outcome = open.append(&numbered("r", at(2), vec![("ann", said("lost"))])).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    drop(open);
+    assert_eq!(put(&*bed.store, "r", vec![("ann", said("kept"))]).await, [3]);
+    let mut tries = 0;
+    loop {
+        match bed.store.room(&room("r")).await {
+            Ok(stored) => break assert_eq!(stored.expect("exists").head, at(3)),
+            Err(StoreError::Unavailable(_)) if tries < 10 => tries += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    bed.drop().await;
 }
