@@ -4,7 +4,7 @@ import { Server } from "./server.ts";
 
 export { expect };
 
-/** What the server sends with its page; a page that needs more would be blocked, which `people` notices. */
+/** Somebody in a tab of a browser of their own. */
 export class Person {
   readonly page: Page;
   readonly name: string;
@@ -61,10 +61,12 @@ export class Person {
 
 type People = (name: string, options?: BrowserContextOptions & { path?: string }) => Promise<Person>;
 
-export const test = base.extend<{ server: Server; people: People }>({
-  // biome-ignore lint/correctness/noEmptyPattern: the runner reads the pattern
-  server: async ({}, use) => {
-    const server = await Server.start();
+export const test = base.extend<{ flags: string[]; server: Server; people: People }>({
+  /** More flags for the server: `test.use({ flags: [...] })`. */
+  flags: [[], { option: true }],
+
+  server: async ({ flags }, use) => {
+    const server = await Server.start(flags);
     await use(server);
     await server.stop();
   },

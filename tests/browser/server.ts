@@ -14,13 +14,15 @@ export class Server {
   #child: ChildProcess | undefined;
   #port = 0;
   readonly #folder: string;
+  readonly #flags: string[];
 
-  private constructor(folder: string) {
+  private constructor(folder: string, flags: string[]) {
     this.#folder = folder;
+    this.#flags = flags;
   }
 
-  static async start(): Promise<Server> {
-    const server = new Server(await mkdtemp(join(tmpdir(), "stoa-browser-")));
+  static async start(flags: string[] = []): Promise<Server> {
+    const server = new Server(await mkdtemp(join(tmpdir(), "stoa-browser-")), flags);
     await server.start();
     return server;
   }
@@ -31,7 +33,7 @@ export class Server {
 
   /** Starts, on the same port as before. */
   async start(): Promise<void> {
-    const flags = ["serve", "--dev", "--data-dir", this.#folder, "--listen", `127.0.0.1:${this.#port}`];
+    const flags = ["serve", "--dev", "--data-dir", this.#folder, "--listen", `127.0.0.1:${this.#port}`, ...this.#flags];
     const child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     const log: string[] = [];

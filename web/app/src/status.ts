@@ -7,7 +7,7 @@ export function statusText(state: ClientState): string {
     case "connecting":
       return words.connecting;
     case "connected":
-      return state.waiting > 0 ? words.sending : words.connected;
+      return words.connected;
     case "catching_up":
       return words.catchingUp;
     case "offline":

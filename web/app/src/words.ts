@@ -71,7 +71,6 @@ export const words = {
   others: (n: number) => count(n, "other", "others"),
   replies: (n: number) => count(n, "reply", "replies"),
   typing: (names: string, n: number) => (n === 1 ? `${names} is typing` : `${names} are typing`),
-  sending: "Sending…",
   willSend: "Waiting for the connection",
   notSent: "Not sent",
   tryAgain: "Try again",

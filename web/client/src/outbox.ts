@@ -1,6 +1,6 @@
 import { type Clock, Timers } from "./clock.ts";
 import { passes, StoaError } from "./errors.ts";
-import type { Ack, ClientFrame, Fault, Key, RoomEvent, RoomId, Seq, UserId } from "./protocol.ts";
+import type { Ack, ClientFrame, Fault, Key, Message, RoomId, Seq, UserId } from "./protocol.ts";
 
 /** What `sessionStorage` does; anything with these three will do. */
 export interface Store {
@@ -149,18 +149,22 @@ export class Outbox {
     this.#handler.call(entry.frame, (outcome) => this.#answered(entry, outcome));
   }
 
-  /** An event of this user's own arrived: the entry that it looks like is not shown beside it. */
-  claim(event: RoomEvent & { type: "chat.sent" }): void {
-    const entry = this.lane(event.room).find(
-      ({ frame, status, tried, claimed }) =>
+  /**
+   * A message of this user's own is shown: the entry that it looks like is not shown beside it. `writtenBy` excludes
+   * entries that were written after it, for messages of which only the time tells whether they are news.
+   */
+  claim(message: Pick<Message, "room" | "seq" | "text" | "reply_to">, writtenBy = Number.POSITIVE_INFINITY): void {
+    const entry = this.lane(message.room).find(
+      ({ frame, at, status, tried, claimed }) =>
         frame.type === "chat.send" &&
         tried &&
         status !== "failed" &&
         claimed === undefined &&
-        frame.text === event.text &&
-        frame.reply_to === event.reply_to,
+        at <= writtenBy &&
+        frame.text === message.text &&
+        frame.reply_to === message.reply_to,
     );
-    if (entry) entry.claimed = event.seq;
+    if (entry) entry.claimed = message.seq;
   }
 
   /** The room's cursor moved: what is committed up to there is shown as events. */

@@ -51,6 +51,8 @@ const TYPING_STALE_MS = 60_000;
 /** Markers are for other people's eyes: one a second is plenty. */
 const READ_EVERY_MS = 1_000;
 const AGAIN_MS = 1_000;
+/** How far a device's clock is trusted to be from the server's. */
+const CLOCKS_APART_MS = 60_000;
 /** Gaps in a row before the cursor is given up for a snapshot. */
 const MOST_GAPS = 3;
 
@@ -367,6 +369,8 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #replace(opened: Opened, snapshot: Snapshot): void {
+    const known = this.#cursor?.epoch === opened.epoch ? this.#cursor.seq : undefined;
+    this.#claimOwn(snapshot, known);
     // In a log that began anew, places mean something else.
     if (this.#cursor && this.#cursor.epoch !== opened.epoch) this.#readSeq = 0;
     this.#cursor = { epoch: opened.epoch, seq: opened.seq };
@@ -383,6 +387,15 @@ export class Room extends Emitter<RoomEvents> {
     this.#presence = new Map((snapshot.presence ?? []).map((presence) => [presence.user, presence]));
     this.#read = new Map();
     this.#mark(snapshot.read ?? []);
+  }
+
+  /** What was sent and not answered may be in a snapshot: above the cursor, or, without one, by its time. */
+  #claimOwn(snapshot: Snapshot, known: Seq | undefined): void {
+    const me = this.#host.me();
+    for (const message of snapshot.messages) {
+      if (message.from !== me || message.seq <= (known ?? 0)) continue;
+      this.#host.outbox.claim(message, known === undefined ? message.at + CLOCKS_APART_MS : undefined);
+    }
   }
 
   #refuse(fault: Fault): void {
@@ -407,7 +420,8 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #skip(seq: Seq): void {
-    if (!this.#cursor || seq <= this.#cursor.seq) return;
+    // While the room is being opened everything above the cursor comes again, also what this would pass over.
+    if (!this.#cursor || seq <= this.#cursor.seq || this.#isAttaching) return;
     this.#advance(seq);
   }
 

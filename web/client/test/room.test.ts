@@ -16,7 +16,10 @@ test("what is below the cursor is dropped and a skip moves the cursor", async ()
   const scene = new Scene();
   await scene.welcome();
   const room = await scene.open("r", 2, [message(1, "one"), message(2, "two")]);
+  const seen: number[] = [];
+  room.on("event", (event) => seen.push(event.seq));
   await scene.socket.say(sent(2, "again"), sent(3, "three"), sent(3, "three again"));
+  expect(seen).toEqual([3]);
   await scene.socket.say({ type: "skip", room: "r", seq: 7 }, sent(8, "eight"));
   expect(texts(room)).toEqual(["one", "two", "three", "eight"]);
   expect(scene.socket.rest()).toEqual([]);
@@ -36,7 +39,7 @@ test("a gap is filled by opening again from the cursor, and nothing is shown twi
   const room = await scene.open("r", 1, [message(1, "one")]);
   const seen: number[] = [];
   room.on("event", (event) => seen.push(event.seq));
-  await scene.socket.say(sent(4, "four"), sent(5, "five"));
+  await scene.socket.say(sent(4, "four"), sent(5, "five"), { type: "skip", room: "r", seq: 6 });
   const open = scene.socket.next("room.open");
   expect(open.since).toEqual({ epoch: "e1", seq: 1 });
   expect(scene.client.state.status).toBe("catching_up");
@@ -212,6 +215,15 @@ test("people come, change and go", async () => {
   );
   expect(room.state.presence.get("ben")).toEqual({ user: "ben", state: "offline", last_seen: 5 });
   expect(room.state.memberCount).toBe(1);
+});
+
+test("a large room does not show half a list of members as a whole one", async () => {
+  const scene = new Scene();
+  await scene.welcome();
+  const room = await scene.open("r", 1, [], { member_count: 500 });
+  await scene.socket.say({ type: "member.joined", room: "r", seq: 2, at: 1, user: "ben", role: "member" });
+  expect(room.state.memberCount).toBe(501);
+  expect(room.state.members).toEqual([]);
 });
 
 test("who types is told without oneself, ends with their message, and goes stale", async () => {
