@@ -3,6 +3,7 @@
 mod arrows;
 mod auth;
 mod cli;
+mod documents;
 mod frames;
 mod handshake;
 mod harness;
