@@ -198,13 +198,21 @@ impl Hub {
         };
         let mut removed = rooms;
         let conns: Vec<_> = user.lock().conns().filter(|conn| conn.wants_list).cloned().collect();
+        let mut people = std::collections::BTreeSet::new();
         for row in rows.into_iter().filter(|row| row.member.is_some()) {
             removed.remove(&row.info.room);
+            people.extend(row.peer.iter().chain(row.last.iter().filter_map(|last| last.from.as_ref())).cloned());
             let key = SlotKey::of(&("list", &row.info.room));
             if let Some(entry) = super::query::entry(row, None) {
                 let frame = encode::control(&Control::List { entry: Box::new(entry) });
                 conns.iter().for_each(|conn| conn.mailbox.push_slot(key, frame.clone()));
             }
+        }
+        // Whose names the rows need: the reader may have none of these rooms open to ask in.
+        for (user, profile) in self.profiles_of(people.into_iter().collect()).await.unwrap_or_default() {
+            let key = SlotKey::of(&("profile", &user));
+            let frame = encode::control(&Control::Profile { user, profile });
+            conns.iter().for_each(|conn| conn.mailbox.push_slot(key, frame.clone()));
         }
         for room in removed {
             let key = SlotKey::of(&("list", &room));

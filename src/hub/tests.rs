@@ -368,3 +368,19 @@ async fn a_log_that_was_set_back_gets_a_new_epoch_and_its_readers_a_snapshot() {
     let opened = ada.ask(json!({"type": "room.open", "room": "r", "since": since})).await;
     assert_eq!(opened["result"]["reset"], true, "a cursor of the old epoch is void");
 }
+
+#[tokio::test]
+async fn the_list_tells_rows_and_the_names_in_them_to_who_has_the_room_closed() {
+    let world = World::new().await;
+    let mut ada = world.enter_with(Ticket { name: Some("Ada".into()), create: Some(true), ..Ticket::of("ada") }).await;
+    ada.create("r", &["ben"]).await;
+    let token = world.token(Ticket::of("ben"));
+    let mut ben = world.connect();
+    ben.say(json!({"type": "hello", "token": token, "list": true})).await.expect("welcome");
+    assert_eq!(ada.send("r", "k", "hello").await["type"], "ack");
+    world.pass(Duration::from_secs(2)).await;
+    let row = ben.wait(|got| got["type"] == "list").await;
+    assert_eq!((&row["entry"]["unread"], &row["entry"]["last"]["text"]), (&json!(1), &json!("hello")));
+    let name = ben.wait(|got| got["type"] == "profile").await;
+    assert_eq!((&name["user"], &name["profile"]["name"]), (&json!("ada"), &json!("Ada")));
+}
