@@ -89,23 +89,23 @@ impl Pools {
 }
 
 async fn pool(connect: &PgConnectOptions, most: u32, settings: &'static str, vouched: bool) -> Result<PgPool> {
-    let options =
-        PgPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).test_before_acquire(false).after_connect(
-            move |conn, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(settings).execute(&mut *conn).await?;
-                    // Pinned, so that a reload of the server's configuration cannot weaken what was examined.
-                    if !vouched {
-                        sqlx::raw_sql(
-                            "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)",
-                        )
-                        .execute(conn)
-                        .await?;
-                    }
-                    Ok(())
-                })
-            },
-        );
+    const PIN: &str = "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
+    let options = PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(ACQUIRE)
+        // A busy lane's connection was heard a moment ago; testing it each time would be a round trip per batch.
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| Box::pin(async move { Ok(meta.idle_for <= TESTED || conn.ping().await.is_ok()) }))
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(settings).execute(&mut *conn).await?;
+                // Pinned, so that a reload of the server's configuration cannot weaken what was examined.
+                if !vouched {
+                    sqlx::raw_sql(PIN).execute(conn).await?;
+                }
+                Ok(())
+            })
+        });
     match timeout(CONNECT, options.connect_with(connect.clone())).await {
         Ok(pool) => pool.map_err(error),
         Err(_) => Err(StoreError::Unavailable(format!("no connection within {} s", CONNECT.as_secs()))),
