@@ -246,11 +246,11 @@ pub struct ListRow {
     pub last_at: Millis,
     /// The newest message outside threads that the reader may see, tombstones apart.
     pub last: Option<Message>,
-    /// The reader's marker.
+    /// The reader's marker; zero when there is none.
     pub read: Seq,
-    /// Messages of others above the marker, tombstones apart, counted up to 100.
+    /// Messages of others above the marker that the reader may see, tombstones apart, counted up to 100.
     pub unread: u32,
-    /// Mentions of the reader above the marker, counted up to 100.
+    /// Messages of others above the marker that mention the reader or everybody, tombstones apart, counted up to 100.
     pub mentions: u32,
     /// The other one in a direct room.
     pub peer: Option<UserId>,
@@ -319,11 +319,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a room with everything in it. Its id may be used again, under a new epoch.
     async fn delete_room(&self, room: &RoomId) -> Result<bool>;
-    /// Erases messages older than their room's retention, at most `limit`; tells the rooms and places that were
-    /// erased, so that copies in memory go too.
+    /// Removes messages older than their room's retention, at most `limit`, without tombstones; their numbers stay in
+    /// the log. Tells the rooms and places that were erased, so that copies in memory go too, pins among them. To be
+    /// called again until it tells none.
     async fn expire_messages(&self, now: Millis, limit: u32) -> Result<Vec<(RoomId, Seq)>>;
-    /// Erases a user: words, reactions, memberships, mentions, markers, profile and own log. Numbers stay. Tells the
-    /// rooms that changed; each has a new epoch, so that no client keeps the words.
+    /// Erases a user: words, reactions, memberships, bans, mentions, markers, profile and own log. Numbers stay, and
+    /// tombstones without a sender; of the user stays the id, with the revocation. Tells the rooms that changed; each
+    /// has a new epoch, and so has the user's log, so that no client keeps the words.
     async fn erase_user(&self, user: &UserId) -> Result<Vec<RoomId>>;
     /// One page of everything that is kept about a user: their messages in every room, oldest first.
     async fn messages_of(&self, user: &UserId, after: Option<(RoomId, Seq)>, limit: u32) -> Result<Vec<Message>>;
@@ -355,7 +357,7 @@ pub trait WriteTx: Send {
     /// Locks these users' rows in id order after the rooms', numbers and writes the events. A known key is not
     /// written again and gets `Err` with what is stored.
     async fn append_user(&mut self, events: &[NewUserEvent]) -> Result<Vec<std::result::Result<Seq, KeyHit>>>;
-    /// Moves read markers forward, never back.
+    /// Moves read markers forward, never back. Those of rooms that are not there are passed over.
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()>;
     /// Commits and syncs. [`StoreError::Unavailable`] means that the outcome is unknown.
     async fn commit(self: Box<Self>) -> Result<()>;

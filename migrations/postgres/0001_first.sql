@@ -74,7 +74,7 @@ CREATE INDEX messages_thread ON messages (room, thread, seq) WHERE thread IS NOT
 CREATE INDEX messages_all ON messages (room, seq) WHERE mention_all;
 -- New words wait in the index's pending list, which a search reads too; the server merges it in the background, so that
 -- no writer does while it holds a room's lock. The limit, in KiB, is for when nobody merges.
-CREATE INDEX messages_words ON messages USING gin (words) WITH (fastupdate = on, gin_pending_list_limit = 65536);
+CREATE INDEX messages_words ON messages USING gin (words) WITH (fastupdate = on, gin_pending_list_limit = 524288);
 
 CREATE TABLE reactions (
     room    text COLLATE "C" NOT NULL,

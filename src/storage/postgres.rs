@@ -4,8 +4,9 @@
 //! messages is one statement over arrays. A writer's connection is given up by the server when it idles in a
 //! transaction for a second, so that a frozen node does not hold a room for the others.
 //!
-//! Erased words leave the tables at once; dead row versions stay in the files until vacuum, the write-ahead log and
-//! its archives keep what they were written with, as do backups.
+//! Erased words leave the tables at once. Dead row versions stay in the files until vacuum; the search index keeps
+//! single words, without the places where they stood, until it is rebuilt (`REINDEX`); the write-ahead log, its
+//! archives and backups keep what they were written with.
 
 mod admin;
 mod conn;

@@ -450,25 +450,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_that_is_written_is_read() {
-        // A body of each kind in its least form; a new variant fails to be in the list until it is named here too.
-        let bodies = [
-            r#"{"type":"room.created","kind":"group"}"#,
-            r#"{"type":"room.updated"}"#,
-            r#"{"type":"room.archived","archived":true}"#,
-            r#"{"type":"member.joined","user":"u","role":"member"}"#,
-            r#"{"type":"member.left","user":"u","reason":"left"}"#,
-            r#"{"type":"member.updated","user":"u"}"#,
-            r#"{"type":"member.banned","user":"u"}"#,
-            r#"{"type":"member.unbanned","user":"u"}"#,
-            r#"{"type":"chat.sent","text":""}"#,
-            r#"{"type":"chat.edited","target":1,"text":""}"#,
-            r#"{"type":"chat.deleted","target":1}"#,
-            r#"{"type":"chat.reacted","target":1,"emoji":"e","on":true}"#,
-            r#"{"type":"chat.pinned","target":1,"on":true}"#,
-            r#"{"type":"app","name":"app.x"}"#,
-        ];
-        let kinds = bodies.map(|body| serde_json::from_str::<RoomEventBody>(body).expect(body).kind());
-        assert_eq!(kinds, KINDS);
+    fn every_kind_of_the_protocol_is_read() {
+        // serde names every variant that there is when it is asked for one that there is not.
+        let told = serde_json::from_str::<RoomEventBody>(r#"{"type":"?"}"#).expect_err("no such kind").to_string();
+        let named: Vec<_> = told.split('`').skip(1).step_by(2).collect();
+        assert_eq!(named[0], "?");
+        assert_eq!(named[1..], KINDS);
     }
 }

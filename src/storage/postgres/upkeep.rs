@@ -5,7 +5,7 @@ use crate::storage::Result;
 use std::time::Duration;
 
 /// Between two looks. Merging in larger portions costs less; a search reads what is not merged.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Merges new words into the search index, on one node at a time. Where the role does not own the index, autovacuum
 /// does it.
