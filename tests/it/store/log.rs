@@ -20,6 +20,7 @@ contract! {
     profiles_status_and_revocation_are_kept,
     two_nodes_number_one_room_without_gaps,
     a_marker_needs_its_room,
+    a_renewed_log_keeps_its_numbers,
     a_refused_statement_leaves_the_connections_usable,
 }
 
@@ -269,6 +270,19 @@ async fn a_marker_needs_its_room(bed: &Bed) {
     tx.commit().await.expect("commits");
     let markers = bed.dump("markers").await;
     assert_eq!(markers.iter().map(|row| row["room"].as_str()).collect::<Vec<_>>(), [Some("r")]);
+}
+
+async fn a_renewed_log_keeps_its_numbers(bed: &Bed) {
+    found(&*bed.store, "r", &["ann"]).await;
+    found(&*bed.store, "q", &["ann"]).await;
+    let mut tx = bed.store.begin().await.expect("begins");
+    tx.lock(&[room("r")]).await.expect("locks");
+    tx.renew(&room("r"), &epoch("later")).await.expect("renews");
+    tx.append(&numbered("r", at(2), vec![("ann", said("on"))])).await.expect("appends");
+    tx.commit().await.expect("commits");
+    let [r, q] = [bed.store.room(&room("r")).await, bed.store.room(&room("q")).await];
+    let [r, q] = [r, q].map(|stored| stored.expect("reads").expect("exists"));
+    assert_eq!((r.epoch, r.head, q.epoch), (epoch("later"), at(3), epoch("e-q")));
 }
 
 async fn a_refused_statement_leaves_the_connections_usable(bed: &Bed) {
