@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The load generator against a release build, on this machine: what docs/performance.md tells, one run after the
+# other. Arguments are a run of one's own instead: scripts/bench.sh run --rooms 1 --members 500 --rate 100
+# Reports are written to target/bench. Nothing else should be running meanwhile.
+. "$(dirname "$0")/common.sh"
+
+if [ "${1:-}" != inside ]; then
+    scripts/set-up.sh rust node postgres
+    npm_install web
+    npm_install tests/load/peers
+    step "the page" npm --prefix web run build
+    step "the server and the load generator" cargo build --locked --release --package stoa --package stoa-load
+    exec scripts/with-services.sh scripts/bench.sh inside "$@"
+fi
+shift
+
+load() {
+    "$target/release/stoa-load" "$1" --spawn "$target/release/stoa" "${@:2}"
+}
+if [ $# -gt 0 ]; then
+    load "$@"
+    exit
+fi
+
+reports=$target/bench
+mkdir -p "$reports"
+measure() {
+    local name=$1
+    shift
+    say "$name: stoa-load $*"
+    load "$@" --json "$reports/$name.json"
+}
+measure idle-memory idle --connections 10000 --beside floor,ws
+measure deliveries-50k run --rooms 10 --members 100 --rate 500 --beside floor,ws --rounds 3
+measure deliveries-200k run --rooms 10 --members 100 --rate 2000 --beside floor,ws --rounds 3
+measure postgres-latency run --rooms 10 --members 100 --rate 250 --database-url "$STOA_TEST_POSTGRES"
+measure acks-many-rooms-sqlite acks --rooms 1000 --members 2
+measure acks-one-room-sqlite acks --rooms 1 --members 4 --in-flight 128
+measure acks-many-rooms-postgres acks --rooms 1000 --members 2 --database-url "$STOA_TEST_POSTGRES"
+measure acks-one-room-postgres acks --rooms 1 --members 4 --in-flight 128 --database-url "$STOA_TEST_POSTGRES"
+measure class-of-1000 class --members 1000
+measure reconnect-storm storm --connections 10000
+say "reports are in $reports"
