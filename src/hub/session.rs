@@ -135,6 +135,7 @@ impl HubSession {
             told_expiring: false,
         }));
         self.hub.metrics.authenticated.inc();
+        tracing::debug!(user = %identity.user, %session, client = hello.client, "welcome");
         let welcome = Welcome {
             id,
             version: VERSION,
@@ -485,6 +486,9 @@ impl Session for HubSession {
             let id = parsed.map_or_else(|(id, _)| id, |(id, _)| Some(id));
             return self.refuse(id, Fault::rate_limited("too many frames", wait));
         }
+        if let Ok((id, command)) = &parsed {
+            tracing::trace!(address = %self.peer.address, command = command.name(), id, "command");
+        }
         match (parsed, &self.state) {
             (Err((id, fault)), _) => self.refuse(id, fault),
             (Ok((id, Command::Hello(hello))), State::Stranger { .. }) => self.hello(id, hello).await,
@@ -544,6 +548,7 @@ impl Session for HubSession {
         self.hub.metrics.connections.dec();
         let State::Known(known) = &mut self.state else { return };
         self.hub.metrics.authenticated.dec();
+        tracing::debug!(user = %known.conn.user, session = %known.conn.session, "gone");
         if known.conn.wants_list {
             self.hub.list_watchers.fetch_sub(1, Ordering::Relaxed);
         }
