@@ -4,11 +4,12 @@ import { Logo } from "./icons.tsx";
 import { Login } from "./Login.tsx";
 import { Shell } from "./Shell.tsx";
 import { fetchInfo, logOut, resumeSession, type ServerInfo, type Session } from "./session.ts";
-import { words } from "./words.ts";
+import { useWords } from "./words/index.ts";
 
 const AGAIN_MS = 2_000;
 
 export function App() {
+  const words = useWords();
   const info = useInfo();
   const [session, setSession] = useState<Session>();
   const [isAsked, setAsked] = useState(false);

@@ -1,9 +1,10 @@
 import { useClient, useClientState, useNow } from "./hooks.ts";
 import { refusalText, retryText, statusText } from "./status.ts";
-import { words } from "./words.ts";
+import { useWords } from "./words/index.ts";
 
 /** Tells how the connection goes while it does not simply work. */
 export function Banner() {
+  const words = useWords();
   const client = useClient();
   const state = useClientState();
   const now = useNow(1_000);

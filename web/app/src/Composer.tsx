@@ -5,7 +5,7 @@ import { useClientState, useMedia, useProfiles } from "./hooks.ts";
 import { CheckIcon, CloseIcon, SendIcon } from "./icons.tsx";
 import { excerpt, Name, plain } from "./text.tsx";
 import { timeOf } from "./time.ts";
-import { words } from "./words.ts";
+import { currentWords, useWords } from "./words/index.ts";
 
 /** What the field is for: a new message, an answer, or other words for an old one. */
 export type Mode = { kind: "new" } | { kind: "reply"; seq: number } | { kind: "edit"; seq: number; text: string };
@@ -22,6 +22,7 @@ interface Props {
 }
 
 export function Composer({ room, state, title, mode, onMode }: Props) {
+  const words = useWords();
   const { user } = useClientState();
   const isTouch = useMedia("(pointer: coarse)");
   const field = useRef<HTMLTextAreaElement>(null);
@@ -125,6 +126,7 @@ interface ModeBarProps {
 }
 
 function ModeBar({ state, mode, onCancel }: ModeBarProps) {
+  const words = useWords();
   const nameOf = useProfiles();
   const target = state.messages.find((message) => message.seq === mode.seq);
   return (
@@ -149,6 +151,7 @@ function ModeBar({ state, mode, onCancel }: ModeBarProps) {
 
 /** Why nothing can be written here. */
 function obstacleOf({ info, access }: RoomState): string | undefined {
+  const words = currentWords();
   if (info?.archived) return words.archived;
   if (!access) return undefined;
   if ((access.muted_until ?? 0) > Date.now()) return words.muted(timeOf(access.muted_until ?? 0));

@@ -1,12 +1,13 @@
 import { type FormEvent, useState } from "react";
 import { Logo } from "./icons.tsx";
 import { logIn, type Session } from "./session.ts";
-import { words } from "./words.ts";
+import { useWords } from "./words/index.ts";
 
 /** The server's bound of a name is in bytes; this keeps every script below it. */
 const NAME_CHARS = 60;
 
 export function Login({ onSession }: { onSession: (session: Session) => void }) {
+  const words = useWords();
   const [name, setName] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();

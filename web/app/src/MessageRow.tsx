@@ -5,7 +5,7 @@ import { Dialog } from "./Dialog.tsx";
 import { EditIcon, PinIcon, ReplyIcon, SmileIcon, TrashIcon } from "./icons.tsx";
 import { excerpt, Name, plain, Words } from "./text.tsx";
 import { fullTimeOf, timeOf } from "./time.ts";
-import { words } from "./words.ts";
+import { listOf, useWords } from "./words/index.ts";
 
 export interface RowActions {
   react(seq: number, emoji: string, on: boolean): void;
@@ -40,6 +40,7 @@ interface Props {
 }
 
 export const MessageRow = memo((props: Props) => {
+  const words = useWords();
   const { row, message, isFirst, isActive, isFocusable, mentionsMe, author, actions } = props;
   const name = message.from === undefined ? words.someone : author.name;
   const classes = [
@@ -106,6 +107,7 @@ export const MessageRow = memo((props: Props) => {
 });
 
 function Body({ message, hasPin }: { message: ShownMessage; hasPin: boolean }) {
+  const words = useWords();
   if (message.deleted) return <p className="text gone">{words.deleted}</p>;
   return (
     <div className="text" dir="auto">
@@ -126,13 +128,13 @@ function Body({ message, hasPin }: { message: ShownMessage; hasPin: boolean }) {
 }
 
 function Reactions({ message, rights, actions, nameOf }: Props) {
+  const words = useWords();
   const reactions = message.reactions ?? [];
   if (reactions.length === 0) return null;
-  const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
   const describe = ({ users, count, emoji }: Reaction) => {
     const names = users.slice(0, 10).map((user) => plain(nameOf(user).name));
     const more = count - names.length;
-    return words.reactedBy(list.format(more > 0 ? [...names, words.others(more)] : names), emoji);
+    return words.reactedBy(listOf(more > 0 ? [...names, words.others(more)] : names), emoji, count);
   };
   return (
     <div className="reactions">
@@ -155,6 +157,7 @@ function Reactions({ message, rights, actions, nameOf }: Props) {
 }
 
 function Tools({ message, isOwn, rights, actions }: Props) {
+  const words = useWords();
   const [isPicking, setPicking] = useState(false);
   const [isAsking, setAsking] = useState(false);
   const { seq } = message;
@@ -234,6 +237,7 @@ function Tool({ label, onClick, isPressed, children }: ToolProps) {
 const EMOJI = ["👍", "❤️", "😄", "🎉", "🙏", "👀", "✅", "💡", "🤔", "👏", "🔥", "😮"];
 
 function Picker({ onPick, onClose }: { onPick: (emoji: string) => void; onClose: () => void }) {
+  const words = useWords();
   const ref = useRef<HTMLDivElement>(null);
   useEffect(() => {
     ref.current?.querySelector("button")?.focus();

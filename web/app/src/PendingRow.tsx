@@ -3,7 +3,7 @@ import { Avatar } from "./Avatar.tsx";
 import type { Row } from "./rows.ts";
 import { Name, Words } from "./text.tsx";
 import { timeOf } from "./time.ts";
-import { faultText, words } from "./words.ts";
+import { faultText, useWords } from "./words/index.ts";
 
 interface Props {
   room: Room;
@@ -15,6 +15,7 @@ interface Props {
 
 /** A message of one's own that is not in the log yet. */
 export function PendingRow({ room, row, author, userId, isLast }: Props) {
+  const words = useWords();
   const { pending, isFirst } = row;
   const isFailed = pending.status === "failed";
   return (

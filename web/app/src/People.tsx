@@ -4,7 +4,7 @@ import { useClientState, useNow, useProfiles } from "./hooks.ts";
 import { CloseIcon, PinIcon } from "./icons.tsx";
 import { excerpt, Name } from "./text.tsx";
 import { ago } from "./time.ts";
-import { words } from "./words.ts";
+import { useWords } from "./words/index.ts";
 
 interface Props {
   state: RoomState;
@@ -22,6 +22,7 @@ interface Person {
 
 /** Who is in the room, and what is pinned there. */
 export function People({ state, onClose, onJump, isSheet }: Props) {
+  const words = useWords();
   const people = usePeople(state);
   const here = people.filter(isHere);
   const away = people.filter((person) => !isHere(person));
@@ -86,6 +87,7 @@ function usePeople({ members, presence }: RoomState): Person[] {
 }
 
 function Group({ title, count, people }: { title: string; count: number; people: Person[] }) {
+  const words = useWords();
   const { user: me } = useClientState();
   const now = useNow(60_000);
   if (people.length === 0 && count === 0) return null;
@@ -119,6 +121,7 @@ function Group({ title, count, people }: { title: string; count: number; people:
 }
 
 function PersonNote({ presence, now }: { presence: Presence | undefined; now: number }) {
+  const words = useWords();
   if (!presence) return null;
   const { state, text, last_seen } = presence;
   if (text) return <bdi className="muted person-note">{text}</bdi>;

@@ -9,9 +9,10 @@ import { addressOf, go } from "./place.ts";
 import { Timeline } from "./Timeline.tsx";
 import { Typing } from "./Typing.tsx";
 import { Name, plain } from "./text.tsx";
-import { faultText, words } from "./words.ts";
+import { faultText, useWords } from "./words/index.ts";
 
 export function RoomView({ id, unread }: { id: string; unread: number }) {
+  const words = useWords();
   const room = useOpenRoom(id);
   const state = useRoomState(room);
   const title = useTitle(id, state);
@@ -24,7 +25,7 @@ export function RoomView({ id, unread }: { id: string; unread: number }) {
 
   useEffect(() => {
     document.title = words.unreadTitle(unread, `${plain(title)} · Stoa`);
-  }, [title, unread]);
+  }, [title, unread, words.unreadTitle]);
 
   if (state.phase === "refused") return <Refused state={state} />;
   return (
@@ -67,6 +68,7 @@ const NOTICE_MS = 8_000;
 
 /** Tells what was refused. A refused edit opens again with its words, so that they are not lost. */
 function useNotice(room: Room, setMode: (mode: Mode) => void) {
+  const words = useWords();
   const [notice, setNotice] = useState<string>();
   useEffect(
     () =>
@@ -76,7 +78,7 @@ function useNotice(room: Room, setMode: (mode: Mode) => void) {
         setNotice(words.refusedCommand(faultText(fault)));
         if (command.type === "chat.edit") setMode({ kind: "edit", seq: command.target, text: command.text });
       }),
-    [room, setMode],
+    [room, setMode, words.refusedCommand],
   );
   useEffect(() => {
     if (notice === undefined) return;
@@ -94,6 +96,7 @@ interface HeadProps {
 }
 
 function Head({ state, title, hasPeople, onPeople }: HeadProps) {
+  const words = useWords();
   return (
     <header className="room-head">
       <button type="button" className="icon-button only-narrow" title={words.back} onClick={() => go(undefined)}>
@@ -126,6 +129,7 @@ function Head({ state, title, hasPeople, onPeople }: HeadProps) {
 }
 
 function CopyLink({ id }: { id: string }) {
+  const words = useWords();
   const [isCopied, setCopied] = useState(false);
   useEffect(() => {
     if (!isCopied) return;
@@ -151,6 +155,7 @@ function CopyLink({ id }: { id: string }) {
 }
 
 function Refused({ state }: { state: RoomState }) {
+  const words = useWords();
   const client = useClient();
   const { status } = useClientState();
   const isGone = state.fault?.code === "forbidden";

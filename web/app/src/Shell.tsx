@@ -3,12 +3,13 @@ import { useClient, useClientState, useMedia, useRooms } from "./hooks.ts";
 import { go, usePlace } from "./place.ts";
 import { RoomView } from "./RoomView.tsx";
 import { Sidebar } from "./Sidebar.tsx";
-import { words } from "./words.ts";
+import { useWords } from "./words/index.ts";
 
 /** A fresh server has this room, so that nobody meets an empty page. */
 const LOBBY = "lobby";
 
 export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
+  const words = useWords();
   const { room } = usePlace();
   const isWide = useMedia("(min-width: 760px)");
   const { status } = useClientState();
@@ -27,7 +28,7 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
 
   useEffect(() => {
     if (room === undefined) document.title = words.unreadTitle(unread, "Stoa");
-  }, [room, unread]);
+  }, [room, unread, words.unreadTitle]);
 
   return (
     <div className={`shell ${room === undefined ? "at-list" : "at-room"}`}>

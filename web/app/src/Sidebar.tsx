@@ -8,7 +8,7 @@ import { go, linkOf } from "./place.ts";
 import { statusText } from "./status.ts";
 import { excerpt, Name } from "./text.tsx";
 import { briefTime } from "./time.ts";
-import { faultText, words } from "./words.ts";
+import { faultText, useWords } from "./words/index.ts";
 
 interface Props {
   current: string | undefined;
@@ -16,6 +16,7 @@ interface Props {
 }
 
 export function Sidebar({ current, onLogOut }: Props) {
+  const words = useWords();
   const rooms = useRooms();
   const { mayCreate } = useClientState();
   const client = useClient();
@@ -68,6 +69,7 @@ interface RowProps {
 }
 
 const RoomRow = memo(({ entry, isCurrent, title, author, now }: RowProps) => {
+  const words = useWords();
   const { info, last, unread, mentions, peer } = entry;
   const open = (event: React.MouseEvent) => {
     // A new tab, when that is what was asked for.
@@ -118,6 +120,7 @@ const RoomRow = memo(({ entry, isCurrent, title, author, now }: RowProps) => {
 const STATES: OwnState[] = ["online", "away", "busy"];
 
 function Self({ onLogOut }: { onLogOut: (() => void) | undefined }) {
+  const words = useWords();
   const client = useClient();
   const state = useClientState();
   const [own, setOwn] = useState<OwnState>("online");
@@ -163,6 +166,7 @@ function Self({ onLogOut }: { onLogOut: (() => void) | undefined }) {
 }
 
 function CreateRoom({ onClose }: { onClose: () => void }) {
+  const words = useWords();
   const client = useClient();
   const [title, setTitle] = useState("");
   const [isBusy, setBusy] = useState(false);

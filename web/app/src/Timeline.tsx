@@ -9,7 +9,7 @@ import { type Row, rowsOf } from "./rows.ts";
 import { useScroll } from "./scroll.ts";
 import { plain } from "./text.tsx";
 import { dayName } from "./time.ts";
-import { words } from "./words.ts";
+import { listOf, useWords } from "./words/index.ts";
 
 interface Props {
   room: Room;
@@ -19,6 +19,7 @@ interface Props {
 }
 
 export function Timeline({ room, state, onMode, jump }: Props) {
+  const words = useWords();
   const { user: me } = useClientState();
   const nameOf = useProfiles();
   const now = useNow(60_000);
@@ -205,14 +206,14 @@ interface ReadByProps {
 
 /** Who has read one's own last words. */
 function ReadBy({ state, me, last }: ReadByProps) {
+  const words = useWords();
   const nameOf = useProfiles();
   if (!last || last.from !== me || state.pending.length > 0) return null;
   const readers = [...state.read].filter(([user, seq]) => user !== me && seq >= last.seq).map(([user]) => user);
   if (readers.length === 0) return null;
   const named = readers.slice(0, 3).map((user) => plain(nameOf(user).name));
   const more = readers.length - named.length;
-  const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
-  const names = list.format(more > 0 ? [...named, words.others(more)] : named);
+  const names = listOf(more > 0 ? [...named, words.others(more)] : named);
   return (
     <p className="read-by muted" data-testid="read-by">
       <bdi>{words.readBy(names)}</bdi>

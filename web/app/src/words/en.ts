@@ -1,7 +1,11 @@
-// Everything that the page says, in one place, so that another language is another file like this one.
-const count = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;
+import { counter } from "./count.ts";
 
-export const words = {
+const count = counter("en");
+const messages = { one: "message", other: "messages" };
+
+/** English, and the shape that every other language has: a missing one is a type error. */
+export const en = {
+  // Coming in
   tagline: "Rooms for mentoring, live.",
   yourName: "Your name",
   enter: "Enter",
@@ -11,6 +15,8 @@ export const words = {
   noTokenWhy: "This page opens from the site that you came from. Go back there and follow its link to the room.",
   serverAway: "The server cannot be reached",
   serverAwayWhy: "It is tried again by itself.",
+
+  // The list of rooms
   rooms: "Rooms",
   noRooms: "No rooms yet",
   noRoomsWhy: "Create one, or open a link that somebody gave you.",
@@ -19,29 +25,35 @@ export const words = {
   roomNameHint: "Study group, Maths with Ada, …",
   create: "Create",
   cancel: "Cancel",
+  close: "Close",
+  back: "Rooms",
+  logOut: "Log out",
   copyLink: "Copy link",
   copied: "Link copied",
+  unreadTitle: (n: number, title: string) => (n > 0 ? `(${n > 99 ? "99+" : n}) ${title}` : title),
+
+  // People
   people: "People",
   here: "Online",
   away: "Offline",
-  pins: "Pinned",
-  back: "Rooms",
-  close: "Close",
-  logOut: "Log out",
   status: "Your status",
   states: { online: "Online", away: "Away", busy: "Busy", offline: "Offline" },
   roles: { host: "Host", member: "Member", viewer: "Viewer" },
   you: "you",
-  onlineCount: (n: number) => `${n} online`,
+  someone: "Somebody",
+  onlineCount: (n: number) => `${count.number(n)} online`,
   lastSeen: (when: string) => `Last seen ${when}`,
+
+  // The connection
   connecting: "Connecting…",
   connected: "Connected",
   catchingUp: "Catching up…",
   offline: "Offline",
-  waiting: (n: number) => `${count(n, "message", "messages")} waiting`,
-  retryIn: (seconds: number) => `trying again in ${seconds} s`,
+  waiting: (n: number) => `${count(n, messages)} waiting`,
+  retryIn: (seconds: number) => `trying again in ${count.number(seconds)} s`,
   retrying: "trying again…",
   retryNow: "Try now",
+  tryAgain: "Try again",
   refused: "Disconnected",
   refusals: {
     unauthorized: "The server does not accept this sign-in.",
@@ -50,12 +62,22 @@ export const words = {
     replaced: "This session goes on in another tab.",
     too_many: "You have too many tabs or devices open.",
     token: "There is no valid sign-in.",
-  } as Record<string, string>,
+  },
   notFound: "This room is not open to you",
   notFoundWhy: "It may not exist, or nobody has let you in yet.",
   forbidden: "You are not in this room any more",
   toList: "Show my rooms",
   loading: "Loading…",
+  refusedCommand: (why: string) => `That did not work: ${why}`,
+  faults: {
+    forbidden: "you may not do this here.",
+    not_found: "it does not exist any more.",
+    conflict: "it was changed in the meantime.",
+    rate_limited: "that was too often.",
+    too_large: "it is too long.",
+  },
+
+  // The chat
   messages: "Messages",
   empty: "Nothing has been said yet",
   emptyWhy: "Say hello.",
@@ -63,17 +85,16 @@ export const words = {
   olderLoading: "Loading older messages…",
   newMessages: "New",
   jumpToNewest: "Newest messages",
-  newBelow: (n: number) => count(n, "new message", "new messages"),
+  newBelow: (n: number) => count(n, { one: "new message", other: "new messages" }),
   deleted: "This message was deleted",
   edited: "edited",
   announcement: "Announcement",
   readBy: (names: string) => `Read by ${names}`,
-  others: (n: number) => count(n, "other", "others"),
-  replies: (n: number) => count(n, "reply", "replies"),
+  others: (n: number) => count(n, { one: "other", other: "others" }),
+  replies: (n: number) => count(n, { one: "reply", other: "replies" }),
   typing: (names: string, n: number) => (n === 1 ? `${names} is typing` : `${names} are typing`),
   willSend: "Waiting for the connection",
   notSent: "Not sent",
-  tryAgain: "Try again",
   discard: "Discard",
   write: (room: string) => `Message ${room}`,
   readOnly: "You may read here, but not write.",
@@ -90,23 +111,11 @@ export const words = {
   pin: "Pin",
   unpin: "Unpin",
   pinned: "Pinned",
+  pins: "Pinned",
   delete: "Delete",
   deleteAsk: "Delete this message?",
   deleteWhy: "It is removed for everybody. This cannot be undone.",
-  reactedBy: (names: string, emoji: string) => `${names} reacted with ${emoji}`,
-  refusedCommand: (why: string) => `That did not work: ${why}`,
-  faults: {
-    forbidden: "you may not do this here.",
-    not_found: "it does not exist any more.",
-    conflict: "it was changed in the meantime.",
-    rate_limited: "that was too often.",
-    too_large: "it is too long.",
-  } as Record<string, string>,
-  unreadTitle: (n: number, title: string) => (n > 0 ? `(${n > 99 ? "99+" : n}) ${title}` : title),
-  someone: "Somebody",
+  reactedBy: (names: string, emoji: string, _n: number) => `${names} reacted with ${emoji}`,
 };
 
-/** Why something was refused, in words for people; the server's own are for developers. */
-export function faultText(fault: { code: string; message: string }): string {
-  return words.faults[fault.code] ?? fault.message;
-}
+export type Words = typeof en;
