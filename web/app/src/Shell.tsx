@@ -10,7 +10,7 @@ const LOBBY = "lobby";
 
 export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
   const words = useWords();
-  const { room } = usePlace();
+  const { room, seq, view } = usePlace();
   const isWide = useMedia("(min-width: 760px)");
   const { status } = useClientState();
   const client = useClient();
@@ -33,7 +33,11 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
   return (
     <div className={`shell ${room === undefined ? "at-list" : "at-room"}`}>
       <Sidebar current={room} onLogOut={onLogOut} />
-      {room === undefined ? <main className="room" /> : <RoomView key={room} id={room} unread={unread} />}
+      {room === undefined ? (
+        <main className="room" />
+      ) : (
+        <RoomView key={room} id={room} unread={unread} seq={seq} view={view} />
+      )}
     </div>
   );
 }

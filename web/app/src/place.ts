@@ -1,4 +1,4 @@
-// Where this page is: below which path the server lives, and which room the address names.
+// Where this page is: below which path the server lives, and what the address names.
 import { useSyncExternalStore } from "react";
 
 // The script is at `{root}/assets/`, whatever prefix a proxy has put before it.
@@ -12,12 +12,27 @@ export function at(path: string): URL {
   return new URL(path, root);
 }
 
+/** What a room is looked at as. */
+export type View = "chat" | "call" | "board";
+
 export interface Place {
+  /** The rooms, or what a link leads to. */
+  page: "rooms" | "join" | "invite";
   /** The room that the address names. */
   room?: string;
+  /** The message in it. */
+  seq?: number;
+  view: View;
 }
 
-const ROOM = /^r\/([A-Za-z0-9._~-]{1,128})(?:\/|$)/;
+/** Where one may go: a room, a message in it, or one of its other views. */
+export interface Target {
+  room: string | undefined;
+  seq?: number;
+  view?: View;
+}
+
+const ROOM = /^r\/([A-Za-z0-9._~-]{1,128})(?:\/(?:m\/(\d{1,16})|(call|board)))?\/?$/;
 /** Pages of other sites show the same addresses below this. */
 const EMBEDDED = "embed/";
 
@@ -25,23 +40,40 @@ function pathOf(url: { pathname: string }): string {
   return url.pathname.startsWith(root.pathname) ? url.pathname.slice(root.pathname.length) : "";
 }
 
-const base = pathOf(location).startsWith(EMBEDDED) ? EMBEDDED : "";
+/** Whether the address is one that other sites may show inside of theirs. */
+export const isEmbedded = `${pathOf(location)}/`.startsWith(EMBEDDED);
+const base = isEmbedded ? EMBEDDED : "";
 
-/** Reads an address. Everything that is no room is the list of rooms. */
+/** Reads an address. Everything that is nothing else is the list of rooms. */
 export function read(url: { pathname: string }): Place {
   const path = pathOf(url);
-  const room = ROOM.exec(path.startsWith(base) ? path.slice(base.length) : path)?.[1];
-  return room === undefined ? {} : { room };
+  const own = path.startsWith(base) ? path.slice(base.length) : path;
+  const [, room, seq, view] = ROOM.exec(own) ?? [];
+  if (room !== undefined) {
+    return { page: "rooms", room, seq: seq === undefined ? undefined : Number(seq), view: (view as View) ?? "chat" };
+  }
+  const page = /^(join|invite)\/?$/.exec(own)?.[1] as "join" | "invite" | undefined;
+  return { page: page ?? "rooms", view: "chat" };
 }
 
-/** The address of a room, to be shared. */
-export function addressOf(room: string | undefined): URL {
-  return at(room === undefined ? "" : `r/${room}`);
+function pathTo({ room, seq, view }: Target): string {
+  if (room === undefined) return "";
+  if (seq !== undefined) return `r/${room}/m/${seq}`;
+  return view === undefined || view === "chat" ? `r/${room}` : `r/${room}/${view}`;
 }
 
-/** The address of a room in this page, which may be embedded. */
-export function linkOf(room: string | undefined): string {
-  return at(room === undefined ? base : `${base}r/${room}`).pathname;
+function targetOf(where: string | undefined | Target): Target {
+  return typeof where === "object" ? where : { room: where };
+}
+
+/** The address of a room, or of something in it, to be shared. */
+export function addressOf(where: string | undefined | Target): URL {
+  return at(pathTo(targetOf(where)));
+}
+
+/** The address of a room, or of something in it, in this page, which may be embedded. */
+export function linkOf(where: string | undefined | Target): string {
+  return at(base + pathTo(targetOf(where))).pathname;
 }
 
 const listeners = new Set<() => void>();
@@ -53,9 +85,9 @@ function arrive(): void {
 }
 addEventListener("popstate", arrive);
 
-/** Goes to a room, or to the list. */
-export function go(room: string | undefined, how: "push" | "replace" = "push"): void {
-  const url = linkOf(room);
+/** Goes to a room, something in it, or the list. */
+export function go(where: string | undefined | Target, how: "push" | "replace" = "push"): void {
+  const url = linkOf(where);
   if (url === location.pathname) return;
   if (how === "push") history.pushState(null, "", url);
   else history.replaceState(null, "", url);

@@ -1,0 +1,76 @@
+import type { RoomState } from "@stoa/client";
+import { type ReactNode, useEffect, useState } from "react";
+import { BackIcon, CheckIcon, LinkIcon, PeopleIcon } from "./icons.tsx";
+import { addressOf, go } from "./place.ts";
+import { Name } from "./text.tsx";
+import { useWords } from "./words/index.ts";
+
+interface Props {
+  state: RoomState;
+  title: string;
+  hasPeople: boolean;
+  onPeople: () => void;
+  /** More buttons, before those of every room. */
+  children?: ReactNode;
+}
+
+/** The room's name and topic, and what can be done with all of it. */
+export function RoomHead({ state, title, hasPeople, onPeople, children }: Props) {
+  const words = useWords();
+  return (
+    <header className="room-head">
+      <button type="button" className="icon-button only-narrow" title={words.back} onClick={() => go(undefined)}>
+        <BackIcon />
+        <span className="hidden">{words.back}</span>
+      </button>
+      <div className="room-head-text">
+        <h2>
+          <Name name={title} />
+        </h2>
+        <p className="muted">
+          {state.online > 0 && <span data-testid="online">{words.onlineCount(state.online)}</span>}
+          {state.info?.topic && <bdi className="topic">{state.info.topic}</bdi>}
+        </p>
+      </div>
+      {children}
+      <CopyLink id={state.room} />
+      <button
+        type="button"
+        className="icon-button"
+        title={words.people}
+        aria-pressed={hasPeople}
+        onClick={onPeople}
+        data-testid="people-toggle"
+      >
+        <PeopleIcon />
+        <span className="hidden">{words.people}</span>
+      </button>
+    </header>
+  );
+}
+
+function CopyLink({ id }: { id: string }) {
+  const words = useWords();
+  const [isCopied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!isCopied) return;
+    const handle = setTimeout(() => setCopied(false), 2_000);
+    return () => clearTimeout(handle);
+  }, [isCopied]);
+  const url = addressOf(id).href;
+  // Pages that are not served over TLS have no clipboard; the address bar shows the same link.
+  if (!navigator.clipboard) return null;
+  const copy = () =>
+    navigator.clipboard.writeText(url).then(
+      () => setCopied(true),
+      () => {},
+    );
+  return (
+    <button type="button" className="icon-button" title={words.copyLink} onClick={copy}>
+      {isCopied ? <CheckIcon /> : <LinkIcon />}
+      <span className="hidden" role="status">
+        {isCopied ? words.copied : words.copyLink}
+      </span>
+    </button>
+  );
+}
