@@ -7,6 +7,14 @@ const NAMED = 20;
 /** Messages in the order of their places, each once. */
 export class Timeline {
   #messages: Message[] = [];
+  /** Grows with every change, so that what is made of the messages need not be made anew without one. */
+  version = 0;
+  readonly #thread: Seq | undefined;
+
+  /** With `thread`, what is sent into that thread belongs here; without, what is sent outside of all. */
+  constructor(thread?: Seq) {
+    this.#thread = thread;
+  }
 
   get all(): readonly Message[] {
     return this.#messages;
@@ -16,6 +24,10 @@ export class Timeline {
     return this.#messages[0]?.seq;
   }
 
+  get newest(): Seq | undefined {
+    return this.#messages.at(-1)?.seq;
+  }
+
   find(seq: Seq): Message | undefined {
     const at = this.#place(seq);
     return this.#messages[at]?.seq === seq ? this.#messages[at] : undefined;
@@ -23,11 +35,17 @@ export class Timeline {
 
   replace(messages: readonly Message[]): void {
     this.#messages = [];
+    this.version += 1;
     this.merge(messages);
   }
 
   /** Takes a page in; a message that is here already stays, because events have kept it up to date. */
   merge(page: readonly Message[]): void {
+    this.version += 1;
+    const first = this.#messages[0]?.seq ?? Number.POSITIVE_INFINITY;
+    // A page of older ones goes in at once: one by one, each would move all the others.
+    const older = page.filter((message) => message.seq < first).sort((a, b) => a.seq - b.seq);
+    this.#messages = [...older, ...this.#messages];
     for (const message of [...page].sort((a, b) => a.seq - b.seq)) {
       const at = this.#place(message.seq);
       if (this.#messages[at]?.seq !== message.seq) this.#messages.splice(at, 0, message);
@@ -37,22 +55,32 @@ export class Timeline {
   /** Keeps the newest. */
   keep(newest: number): boolean {
     const isCut = this.#messages.length > newest;
+    if (isCut) this.version += 1;
     if (isCut) this.#messages = this.#messages.slice(-newest);
     return isCut;
   }
 
-  apply(event: RoomEvent, me: UserId | undefined): void {
-    if (event.type === "chat.sent") return this.#sent(event);
+  /** `takes` tells whether a new message follows what is here, or others that are not loaded. */
+  apply(event: RoomEvent, me: UserId | undefined, takes = true): void {
+    if (event.type === "chat.sent") return this.#sent(event, takes);
     const target = targetOf(event);
     const message = target === undefined ? undefined : this.find(target);
-    if (message) this.#messages[this.#place(message.seq)] = change(message, event, me);
+    if (message) this.#put(change(message, event, me));
   }
 
-  #sent(event: RoomEvent & { type: "chat.sent" }): void {
-    const { type: _, thread, ...message } = event;
-    if (thread === undefined) return this.merge([message]);
-    const root = this.find(thread);
-    if (root) this.#messages[this.#place(thread)] = { ...root, replies: (root.replies ?? 0) + 1 };
+  #sent(event: RoomEvent & { type: "chat.sent" }, takes: boolean): void {
+    const { type: _, ...message } = event;
+    if (message.thread === this.#thread) {
+      if (takes) this.merge([message]);
+      return;
+    }
+    const root = message.thread === undefined ? undefined : this.find(message.thread);
+    if (root) this.#put({ ...root, replies: (root.replies ?? 0) + 1 });
+  }
+
+  #put(message: Message): void {
+    this.#messages[this.#place(message.seq)] = message;
+    this.version += 1;
   }
 
   /** Where `seq` is, or would be. */

@@ -9,4 +9,5 @@ export type { ClientEvents, ClientState, ConnectOptions, OwnState, Query } from 
 export type { Durable, EntryStatus, Store } from "./outbox.ts";
 export type * from "./protocol.ts";
 export { Room } from "./room.ts";
+export { Thread, type ThreadEvents, type ThreadState } from "./thread.ts";
 export type { PendingMessage, RoomEvents, RoomState, SendOptions, ShownMessage } from "./view.ts";

@@ -2,7 +2,7 @@ import type { Client } from "./client.ts";
 import { type Clock, Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { passes, StoaError } from "./errors.ts";
-import { change, Timeline, targetOf } from "./fold.ts";
+import { History, type HistoryHost } from "./history.ts";
 import type { Durable, Entry, Outbox, Outcome } from "./outbox.ts";
 import type {
   AccessView,
@@ -23,7 +23,8 @@ import type {
   Snapshot,
   UserId,
 } from "./protocol.ts";
-import { overlay, pending, type RoomEvents, type RoomState, type SendOptions } from "./view.ts";
+import { Thread } from "./thread.ts";
+import { pending, type RoomEvents, type RoomState, type SendOptions } from "./view.ts";
 
 /** What a room uses of its client. */
 export interface RoomHost {
@@ -53,6 +54,8 @@ const READ_EVERY_MS = 1_000;
 const AGAIN_MS = 1_000;
 /** How far a device's clock is trusted to be from the server's. */
 const CLOCKS_APART_MS = 60_000;
+/** What happened to members and the record, as far as it is kept. */
+const NOTES = 100;
 /** Gaps in a row before the cursor is given up for a snapshot. */
 const MOST_GAPS = 3;
 
@@ -61,7 +64,9 @@ export class Room extends Emitter<RoomEvents> {
   readonly id: RoomId;
   readonly #host: RoomHost;
   readonly #timers: Timers;
-  readonly #timeline = new Timeline();
+  readonly #history: History;
+  readonly #historyHost: HistoryHost;
+  readonly #threads = new Set<Thread>();
   #state: RoomState | undefined;
   #isWanted = false;
   #phase: RoomState["phase"] = "closed";
@@ -73,9 +78,8 @@ export class Room extends Emitter<RoomEvents> {
   #head: Seq = 0;
   #info: RoomInfo | undefined;
   #access: AccessView | undefined;
-  #more = false;
-  /** Events about messages that came while a page was on its way: the page may be older than they are. */
-  #sinceAsked: RoomEvent[] | undefined;
+  /** What happened to the room and its members since it was opened. */
+  #notes: readonly RoomEvent[] = [];
   #pins: readonly Seq[] = [];
   #memberCount = 0;
   #members: readonly Member[] = [];
@@ -92,6 +96,17 @@ export class Room extends Emitter<RoomEvents> {
     this.id = id;
     this.#host = host;
     this.#timers = new Timers(host.clock);
+    this.#historyHost = {
+      ask: async (page, thread, limit) => {
+        const reply = await host.client.query({ type: "chat.history", room: id, ...page, thread, limit });
+        if (reply.kind === "messages") host.learn(reply.profiles);
+        return reply;
+      },
+      me: () => host.me(),
+      lane: () => host.outbox.lane(id),
+      changed: () => this.#changed(),
+    };
+    this.#history = new History(this.#historyHost);
   }
 
   /** The room as it is now. The same object until something changes. */
@@ -127,7 +142,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#isWanted = false;
     if (this.#isAttached || this.#isAttaching) this.#host.tell({ type: "room.close", room: this.id });
     this.detached();
-    if (this.#timeline.keep(KEPT)) this.#more = true;
+    this.#history.keep(KEPT);
     this.#phase = "closed";
     this.#settleOpening(new StoaError({ code: "closed", message: "the room was closed" }));
     this.#changed();
@@ -201,31 +216,38 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Gets a page of older messages; the answer tells whether there are more. */
-  async loadOlder(limit = PAGE): Promise<boolean> {
-    if (this.#sinceAsked || !this.#more) return this.#more;
-    const asked: RoomEvent[] = [];
-    this.#sinceAsked = asked;
-    this.#changed();
-    try {
-      const before = this.#timeline.oldest;
-      const reply = await this.#host.client.query({ type: "chat.history", room: this.id, before, limit });
-      // A reset came in between: the page belongs to a state that is gone.
-      if (reply.kind !== "messages" || this.#sinceAsked !== asked) return this.#more;
-      this.#host.learn(reply.profiles);
-      const me = this.#host.me();
-      this.#timeline.merge(
-        reply.messages.map((message) =>
-          asked
-            .filter((event) => targetOf(event) === message.seq)
-            .reduce((now, event) => change(now, event, me), message),
-        ),
-      );
-      this.#more = reply.more_before;
-    } finally {
-      if (this.#sinceAsked === asked) this.#sinceAsked = undefined;
-      this.#changed();
-    }
-    return this.#more;
+  loadOlder(limit = PAGE): Promise<boolean> {
+    return this.#history.older(limit);
+  }
+
+  /** Gets a page of newer messages, where the state is not at the newest; the answer tells whether there are more. */
+  loadNewer(limit = PAGE): Promise<boolean> {
+    return this.#history.newer(limit);
+  }
+
+  /**
+   * Shows the messages around a place: from then on `state.messages` are those, until scrolling has reached the newest
+   * or `toNewest` is called. `false` when there is no such message outside threads.
+   */
+  goTo(seq: Seq, limit = PAGE): Promise<boolean> {
+    return this.#history.goTo(seq, limit);
+  }
+
+  /** Shows the newest messages again. */
+  toNewest(): void {
+    this.#history.toNewest();
+  }
+
+  /** Asks for one message that is quoted or pinned; it comes in `state.beside`, or not when it cannot be read. */
+  look(seq: Seq, thread?: Seq): void {
+    void this.#history.look(seq, thread);
+  }
+
+  /** A thread, to be followed until it is closed. */
+  thread(root: Seq): Thread {
+    const thread = new Thread(root, this.#historyHost, (ended) => this.#threads.delete(ended));
+    this.#threads.add(thread);
+    return thread;
   }
 
   // What follows is for the client.
@@ -273,16 +295,15 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Gives up what a closed room keeps. */
   forget(): void {
-    this.#timeline.replace([]);
+    this.#history.replace([], false);
+    this.#notes = [];
     this.#cursor = undefined;
-    this.#sinceAsked = undefined;
     this.#info = undefined;
     this.#access = undefined;
     this.#pins = [];
     this.#members = [];
     this.#presence = new Map();
     this.#read = new Map();
-    this.#more = false;
     this.#changed();
   }
 
@@ -376,10 +397,10 @@ export class Room extends Emitter<RoomEvents> {
     this.#cursor = { epoch: opened.epoch, seq: opened.seq };
     this.#gaps = 0;
     this.#host.learn(snapshot.profiles);
-    this.#timeline.replace(snapshot.messages);
-    this.#sinceAsked = undefined;
+    this.#history.replace(snapshot.messages, snapshot.more);
+    this.#notes = [];
+    for (const thread of this.#threads) void thread.load();
     this.#info = snapshot.info;
-    this.#more = snapshot.more;
     this.#pins = snapshot.pins ?? [];
     this.#memberCount = snapshot.member_count;
     this.#members = snapshot.members ?? [];
@@ -489,8 +510,9 @@ export class Room extends Emitter<RoomEvents> {
       default:
         break;
     }
-    this.#timeline.apply(event, me);
-    if (targetOf(event) !== undefined) this.#sinceAsked?.push(event);
+    this.#history.apply(event);
+    for (const thread of this.#threads) thread.apply(event);
+    if (isNote(event)) this.#notes = [...this.#notes.slice(1 - NOTES), event];
   }
 
   #joined({ user, role, capabilities, data, seq, at }: RoomEvent & { type: "member.joined" }): void {
@@ -552,12 +574,14 @@ export class Room extends Emitter<RoomEvents> {
 
   #changed(): void {
     this.#state = undefined;
+    for (const thread of this.#threads) thread.touched();
     this.emitSoon("change", () => this.state);
     this.#host.changed(this);
   }
 
   #build(): RoomState {
     const lane = this.#host.outbox.lane(this.id);
+    const { stretch, messages, beside, live } = this.#history;
     return {
       room: this.id,
       phase: this.#phase,
@@ -565,10 +589,14 @@ export class Room extends Emitter<RoomEvents> {
       catchingUp: !this.isCaughtUp,
       info: this.#info,
       access: this.#access,
-      messages: overlay(this.#timeline.all, lane, this.#host.me()),
+      messages,
       pending: lane.flatMap(pending),
-      more: this.#more,
-      loadingOlder: this.#sinceAsked !== undefined,
+      more: stretch.moreBefore,
+      loadingOlder: stretch.loading === "before",
+      moreAfter: stretch !== live,
+      newest: live.timeline.newest ?? 0,
+      beside,
+      notes: this.#notes,
       pins: this.#pins,
       memberCount: this.#memberCount,
       members: this.#members,
@@ -580,4 +608,9 @@ export class Room extends Emitter<RoomEvents> {
       seq: this.#cursor?.seq ?? 0,
     };
   }
+}
+
+/** Whether an event is told between the messages, though no message. */
+function isNote(event: RoomEvent): boolean {
+  return event.type.startsWith("member.") || event.type.startsWith("room.") || event.type === "chat.pinned";
 }

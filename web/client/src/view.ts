@@ -27,6 +27,8 @@ export interface PendingMessage {
   reply_to?: Seq;
   thread?: Seq;
   mentions?: UserId[];
+  mention_all?: boolean;
+  announcement?: boolean;
   data?: Data;
   /** When it was written, by this device's clock. */
   at: number;
@@ -52,6 +54,14 @@ export interface RoomState {
   /** Whether there are older messages; `loadOlder` gets them. */
   more: boolean;
   loadingOlder: boolean;
+  /** Whether `messages` are around a place and do not reach the newest; `loadNewer` and `toNewest` get there. */
+  moreAfter: boolean;
+  /** The newest message outside threads that is here, shown or not; 0 without any. */
+  newest: Seq;
+  /** Messages that were looked at singly (`look`), by their place. */
+  beside: ReadonlyMap<Seq, Message>;
+  /** What happened to members, record and pins since the room was opened, oldest first; the newest hundred. */
+  notes: readonly RoomEvent[];
   pins: readonly Seq[];
   memberCount: number;
   /** All members, in rooms up to 200. */
@@ -92,8 +102,8 @@ export interface SendOptions {
 /** The messages of the reader's own in a lane that no event shows. */
 export function pending({ frame, at, status, fault, claimed }: Entry): PendingMessage[] {
   if (frame.type !== "chat.send" || claimed !== undefined) return [];
-  const { key, text, reply_to, thread, mentions, data } = frame;
-  return [{ key, text, reply_to, thread, mentions, data, at, status, fault }];
+  const { key, text, reply_to, thread, mentions, mention_all, announcement, data } = frame;
+  return [{ key, text, reply_to, thread, mentions, mention_all, announcement, data, at, status, fault }];
 }
 
 const FACTS: Partial<Record<Durable["type"], RoomEvent["type"]>> = {
@@ -109,6 +119,7 @@ export function overlay(
   lane: readonly Entry[],
   me: UserId | undefined,
 ): readonly ShownMessage[] {
+  if (!lane.some(({ frame }) => FACTS[frame.type])) return messages;
   const shown: ShownMessage[] = [...messages];
   for (const { frame, at } of lane) {
     const type = FACTS[frame.type];
