@@ -17,6 +17,7 @@ mod claims;
 mod issuer;
 mod limits;
 mod net;
+mod page;
 mod secret;
 mod source;
 mod store;
@@ -26,6 +27,7 @@ pub use claims::{ClaimMap, Pointer};
 pub use issuer::{IssuerConfig, JwksSource, Realm};
 pub use limits::Limits;
 pub use net::{Cidr, Origin, Origins, PublicUrl};
+pub use page::{LoginUrl, PageConfig};
 pub use secret::Secret;
 pub(crate) use secret::read_small;
 pub use source::{ConfigError, Layers, Setting, Source, flag_of, variable_of};
@@ -67,6 +69,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where browsers find the server.
     pub public_url: Option<PublicUrl>,
+    /// What the server's own page needs to know.
+    pub page: PageConfig,
     /// Set with `--dev`.
     pub dev: Option<Dev>,
     /// How the log looks.
@@ -154,6 +158,7 @@ impl Config {
         let public_url = r.optional("public_url", |v| text(v)?.parse::<PublicUrl>())?;
         let mut listed = r.list("allowed_origin", |v| text(v)?.parse::<Origin>())?;
         listed.extend(public_url.iter().map(|url| url.origin().clone()));
+        let page = PageConfig::read(r, &listed, dev)?;
         let trusted_proxies = r.list("trusted_proxy", |v| text(v)?.parse::<Cidr>())?;
         let tls = TlsFiles::read(r)?;
         let log_format = r.or("log_format", LogFormat::default(), |v| text(v)?.parse())?;
@@ -178,6 +183,7 @@ impl Config {
             trusted_proxies,
             tls,
             public_url,
+            page,
             log_format,
             drain,
             limits,

@@ -1401,6 +1401,10 @@ export interface Profile {
    */
   avatar?: string;
   /**
+   * Somebody without an account, who came by a join link and says themselves who they are. The server decides it.
+   */
+  guest?: boolean;
+  /**
    * The display name.
    */
   name: string;
@@ -1621,6 +1625,11 @@ export interface RoomInfo {
    * Shown at the top of the room.
    */
   topic?: string;
+  /**
+   * The room on the server's page. Made of the server's public address and the id whenever the record is told, and
+   * kept nowhere; relative to the server when it does not know its public address.
+   */
+  url?: string;
 }
 /**
  * A membership.

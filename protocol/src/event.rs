@@ -225,6 +225,7 @@ impl RoomCreated {
             retention_days: self.retention_days,
             data: self.data,
             created_at,
+            url: String::new(),
         }
     }
 }

@@ -3,14 +3,6 @@
 //! Bodies are the commands of the socket without what the address says already; the server makes those commands of
 //! them and asks them the same questions.
 
-#[cfg(feature = "generate")]
-mod openapi;
-mod table;
-
-#[cfg(feature = "generate")]
-pub use openapi::openapi;
-pub use table::{Access, Media, Method, Operation};
-
 use crate::{
     AccessView, Ban, Capability, Data, Epoch, ErrorCode, Fault, HistoryVisibility, Key, Member, Message, Millis, Name,
     NewMember, Presence, Profile, Profiles, Role, RoomEntry, RoomEvent, RoomId, RoomInfo, RoomKind, Seq, UserEvent,
@@ -26,6 +18,16 @@ macro_rules! bodies {
         pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
     )* };
 }
+
+mod links;
+#[cfg(feature = "generate")]
+mod openapi;
+mod table;
+
+pub use links::*;
+#[cfg(feature = "generate")]
+pub use openapi::openapi;
+pub use table::{Access, Media, Method, Operation};
 
 // Queries.
 bodies! {

@@ -141,12 +141,26 @@ text_id! {
     SessionId, |t| check_unreserved(t, 64), "^[A-Za-z0-9._~-]+$", 64
 }
 text_id! {
+    /// An invite or a join link, as lists and revocations name it. It opens nothing; its code does.
+    LinkId, |t| check_unreserved(t, 32), "^[A-Za-z0-9._~-]+$", 32
+}
+text_id! {
     /// A device as its client names it; told to nobody else.
     DeviceId, |t| check_unreserved(t, 64), "^[A-Za-z0-9._~-]+$", 64
 }
 text_id! {
     /// The name of an event of the host application: `app.` and up to 60 unreserved characters.
     Name, check_name, "^app\\.[A-Za-z0-9._~-]+$", 64
+}
+
+/// The realm of people without an account, who came by a join link. No issuer can be given it.
+pub const GUEST_REALM: &str = "stoa-guest";
+
+impl UserId {
+    /// Whether this is somebody without an account, who came by a join link.
+    pub fn is_guest(&self) -> bool {
+        self.0.strip_prefix(GUEST_REALM).is_some_and(|rest| rest.starts_with(':'))
+    }
 }
 
 fn check_name(text: &str) -> Result<(), IdError> {

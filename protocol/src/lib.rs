@@ -33,7 +33,7 @@ pub use data::Data;
 pub use error::{CloseCode, ErrorCode, Fault};
 pub use event::*;
 pub use ice::{IceServer, IceServers};
-pub use ids::{DeviceId, Epoch, IdError, Key, Name, RoomId, Seq, SessionId, UserId};
+pub use ids::{DeviceId, Epoch, GUEST_REALM, IdError, Key, LinkId, Name, RoomId, Seq, SessionId, UserId};
 pub use model::*;
 pub use parse::{fault_of, parse_client, read, read_body};
 pub use server::*;

@@ -99,6 +99,10 @@ pub struct RoomInfo {
     pub data: Option<Data>,
     /// When it was created.
     pub created_at: Millis,
+    /// The room on the server's page. Made of the server's public address and the id whenever the record is told, and
+    /// kept nowhere; relative to the server when it does not know its public address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub url: String,
 }
 
 /// A membership.
@@ -227,6 +231,9 @@ pub struct Profile {
     /// The URL of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
+    /// Somebody without an account, who came by a join link and says themselves who they are. The server decides it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
 }
 
 /// Profiles by user.

@@ -23,9 +23,10 @@ pub(super) fn identity(
     let (issued_at, expires_at) = times(claims, now, leeway)?;
     audience(claims, issuer)?;
     required(claims, &issuer.claims)?;
+    let user = user(claims, issuer)?;
     Ok(Identity {
-        user: user(claims, issuer)?,
-        profile: profile(claims, &issuer.claims),
+        profile: profile(claims, &issuer.claims).map(|profile| Profile { guest: user.is_guest(), ..profile }),
+        user,
         grants: grants(claims, &issuer.claims, rights)?,
         issued_at,
         expires_at,
@@ -130,7 +131,7 @@ fn profile(claims: &Value, map: &ClaimMap) -> Option<Profile> {
     let first = |places: &[Pointer]| places.iter().find_map(|p| p.find(claims)?.as_str()).map(str::to_owned);
     let name = display_name(&first(&map.name)?)?;
     let avatar = first(&map.avatar).filter(|url| is_picture(url));
-    Some(Profile { name, avatar })
+    Some(Profile { name, avatar, guest: false })
 }
 
 /// A name of one line within the limit.

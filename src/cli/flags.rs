@@ -118,6 +118,13 @@ pub(super) struct ServeFlags {
     /// An origin whose pages may call the server; repeatable [env: STOA_ALLOWED_ORIGIN, with commas between]
     #[arg(long, value_name = "ORIGIN", help_heading = "Network")]
     allowed_origin: Vec<String>,
+    /// An origin whose pages may show the server's page below /embed inside of them, and send it tokens; repeatable;
+    /// the allowed origins when absent [env: STOA_FRAME_ANCESTOR, with commas between]
+    #[arg(long, value_name = "ORIGIN", help_heading = "Page")]
+    frame_ancestor: Vec<String>,
+    /// Where the page sends somebody without a token [env: STOA_LOGIN_URL]
+    #[arg(long, value_name = "URL", help_heading = "Page")]
+    login_url: Option<String>,
     /// Addresses of proxies whose X-Forwarded-For is believed; repeatable [env: STOA_TRUSTED_PROXY, with commas
     /// between]
     #[arg(long, value_name = "CIDR", help_heading = "Network")]
@@ -143,6 +150,8 @@ impl ServeFlags {
         let layers = one(layers, "redis_url", &self.redis_url);
         let layers = one(layers, "public_url", &self.public_url);
         let layers = many(layers, "allowed_origin", &self.allowed_origin);
+        let layers = many(layers, "frame_ancestor", &self.frame_ancestor);
+        let layers = one(layers, "login_url", &self.login_url);
         let layers = many(layers, "trusted_proxy", &self.trusted_proxy);
         let layers = one(layers, "tls_cert", &self.tls_cert);
         let layers = one(layers, "tls_key", &self.tls_key);

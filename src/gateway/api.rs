@@ -7,6 +7,7 @@ mod call;
 mod cors;
 mod export;
 mod limit;
+mod links;
 mod members;
 mod messages;
 mod problem;
@@ -63,7 +64,8 @@ struct Shared {
 pub fn router(api: Api) -> Router {
     let prefix = api.config.public_url.as_ref().map_or("", |url| url.prefix()).to_owned();
     let limiter = Limiter::new(&api.config.limits);
-    let frame_ancestors = cors::frame_ancestors(&api.config);
+    let pages = page::router(&api.config);
+    let root = page::root(&api.config);
     let (readiness, metrics) = (Probe::default(), Probe::default());
     let shared = Arc::new(Shared { api, limiter, readiness, metrics });
     let mut routes = Router::new();
@@ -73,10 +75,10 @@ pub fn router(api: Api) -> Router {
         };
         routes = routes.route(operation.path(), on(filter(operation.method()), handler));
     }
-    let routes = routes.merge(page::router(&prefix, &frame_ancestors));
+    let routes = routes.merge(pages);
     let routes = match prefix.as_str() {
         "" => routes,
-        prefix => routes.clone().nest(prefix, routes).route(&format!("{prefix}/"), page::root(prefix)),
+        prefix => routes.clone().nest(prefix, routes).route(&format!("{prefix}/"), root),
     };
     routes
         .fallback(async || problem(Fault::not_found("page")))
@@ -231,6 +233,16 @@ fn run(call: Call) -> Answer {
         Operation::BanPut => Box::pin(members::ban(call)),
         Operation::BanDelete => Box::pin(members::unban(call)),
         Operation::PresenceList => Box::pin(members::presence(call)),
+        Operation::InvitePost => Box::pin(links::invite(call)),
+        Operation::InviteList => Box::pin(links::invites(call)),
+        Operation::InviteDelete => Box::pin(links::uninvite(call)),
+        Operation::InviteLook => Box::pin(links::look_at_invite(call)),
+        Operation::InviteAccept => Box::pin(links::accept(call)),
+        Operation::LinkPost => Box::pin(links::make(call)),
+        Operation::LinkList => Box::pin(links::list(call)),
+        Operation::LinkDelete => Box::pin(links::revoke(call)),
+        Operation::LinkLook => Box::pin(links::look(call)),
+        Operation::LinkExchange => Box::pin(links::exchange(call)),
         Operation::MessageList => Box::pin(messages::list(call)),
         Operation::MessagePost => Box::pin(messages::post(call)),
         Operation::MessageGet => Box::pin(messages::get(call)),

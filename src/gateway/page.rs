@@ -2,6 +2,7 @@
 //!
 //! A debug build reads the files from the tree, so that the page can be built anew beside a running server.
 
+use crate::config::{Config, LoginUrl};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -11,6 +12,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use stoa_protocol::Fault;
 
 /// `web/app`, as built.
@@ -32,13 +35,21 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
-/// The page's routes. `frame_ancestors` are the sources that may show `embed/` inside of them.
-pub fn router<S: Clone + Send + Sync + 'static>(prefix: &str, frame_ancestors: &str) -> Router<S> {
-    let whole = Page::new(prefix, "'none'");
-    let embedded = Page::new(prefix, frame_ancestors);
+/// Where the page is; it reads the rest of the address itself.
+const PATHS: [&str; 7] =
+    ["/", "/r/{room}", "/r/{room}/m/{seq}", "/r/{room}/call", "/r/{room}/board", "/join", "/invite"];
+/// What a call needs, for the page itself; nothing else of the machine. A page that embeds it passes these on by the
+/// frame's attribute `allow`.
+const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), autoplay=(self), \
+    screen-wake-lock=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()";
+
+/// The page's routes, and the same below `/embed`, where other pages may show it inside of them.
+pub fn router<S: Clone + Send + Sync + 'static>(config: &Config) -> Router<S> {
+    let whole = Page::new(config, false);
+    let embedded = Page::new(config, true);
     let mut routes = Router::new();
     for (page, base) in [(whole, ""), (embedded, "/embed")] {
-        for path in ["/", "/r/{room}", "/r/{room}/m/{seq}"] {
+        for path in PATHS {
             routes = routes.route(&format!("{base}{path}"), page.clone().route());
         }
         if !base.is_empty() {
@@ -49,8 +60,23 @@ pub fn router<S: Clone + Send + Sync + 'static>(prefix: &str, frame_ancestors: &
 }
 
 /// The page at the prefix with a slash behind it, which nesting leaves out.
-pub fn root<S: Clone + Send + Sync + 'static>(prefix: &str) -> MethodRouter<S> {
-    Page::new(prefix, "'none'").route()
+pub fn root<S: Clone + Send + Sync + 'static>(config: &Config) -> MethodRouter<S> {
+    Page::new(config, false).route()
+}
+
+/// What the page is told of the configuration, in its `<meta name="stoa-config">`.
+#[derive(Serialize)]
+struct Told<'a> {
+    /// Whether anybody may log in by name.
+    dev: bool,
+    /// Where the server's addresses begin: a path with slashes around it.
+    base: &'a str,
+    /// Where browsers find the server, where it knows.
+    public_url: Option<String>,
+    /// Where somebody without a token is sent.
+    login_url: Option<&'a str>,
+    /// Whose messages with tokens are believed: origins, and with `--dev` those of this machine with `*` for the port.
+    parent_origins: &'a [String],
 }
 
 /// The page below a path prefix.
@@ -58,39 +84,73 @@ pub fn root<S: Clone + Send + Sync + 'static>(prefix: &str) -> MethodRouter<S> {
 struct Page {
     /// What its relative addresses are made: it is served at paths of different depths.
     root: String,
+    /// The configuration, as a tag.
+    meta: String,
     policy: HeaderValue,
+    framed: bool,
 }
 
 impl Page {
-    fn new(prefix: &str, frame_ancestors: &str) -> Self {
-        // Level 3 of the Content Security Policy: nothing but the server's own scripts and styles, no frames, no
-        // plug-ins; pictures of people come from anywhere over https.
-        let policy = format!(
-            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
-             connect-src 'self' ws: wss:; base-uri 'none'; object-src 'none'; form-action 'self'; \
-             frame-ancestors {frame_ancestors}"
-        );
-        let policy = HeaderValue::try_from(policy).expect("origins and keywords are ASCII");
-        Self { root: format!("{prefix}/"), policy }
+    fn new(config: &Config, framed: bool) -> Self {
+        let root = format!("{}/", config.public_url.as_ref().map_or("", |url| url.prefix()));
+        let told = Told {
+            dev: config.dev.is_some(),
+            base: &root,
+            public_url: config.public_url.as_ref().map(ToString::to_string),
+            login_url: config.page.login_url.as_ref().map(LoginUrl::as_str),
+            parent_origins: &config.page.parents,
+        };
+        let told = serde_json::to_string(&told).expect("strings and flags are JSON");
+        let meta = format!("<meta name=\"stoa-config\" content=\"{}\">", escaped(&told));
+        let policy = HeaderValue::try_from(policy(config, framed)).expect("origins and keywords are ASCII");
+        Self { root, meta, policy, framed }
     }
 
     fn route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
         get(async move |headers: HeaderMap| self.answer(&headers))
     }
 
-    fn answer(&self, headers: &HeaderMap) -> Response {
-        let mut response = match App::get("index.html") {
-            Some(file) => {
-                let html = String::from_utf8_lossy(&file.data).replace("=\"./", &format!("=\"{}", self.root));
-                cached(headers, &file, "text/html; charset=utf-8", ASK_AGAIN, Bytes::from(html))
-            }
-            None => answer("text/html; charset=utf-8", ASK_AGAIN, Bytes::from_static(NOT_BUILT.as_bytes())),
+    fn answer(&self, asked: &HeaderMap) -> Response {
+        let html = match App::get("index.html") {
+            Some(file) => String::from_utf8_lossy(&file.data).replace("=\"./", &format!("=\"{}", self.root)),
+            None => NOT_BUILT.to_owned(),
         };
+        let html = html.replacen("<meta charset=", &format!("{}<meta charset=", self.meta), 1);
+        // Another configuration is another page.
+        let hash: [u8; 32] = Sha256::digest(&html).into();
+        let mut response = cached(asked, hash, "text/html; charset=utf-8", ASK_AGAIN, Bytes::from(html));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(HeaderName::from_static("permissions-policy"), HeaderValue::from_static(PERMISSIONS));
+        if !self.framed {
+            // For browsers that do not know `frame-ancestors`; the header cannot name those who may.
+            headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        }
         response
     }
+}
+
+/// Level 3 of the Content Security Policy: nothing but the server's own scripts and styles, no frames, no plug-ins;
+/// pictures of people come from anywhere over https.
+fn policy(config: &Config, framed: bool) -> String {
+    let ancestors = match framed {
+        true => format!("'self' {}", config.page.parents.join(" ")),
+        false => "'none'".to_owned(),
+    };
+    // `'self'` has the sockets of the same host too; Safari before 15.4 wants them named.
+    let socket = config.public_url.as_ref().map(|url| url.origin().as_str().replacen("http", " ws", 1));
+    format!(
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
+         connect-src 'self'{}; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors {}",
+        socket.unwrap_or_default(),
+        ancestors.trim_end()
+    )
+}
+
+/// Text inside of an attribute with double quotes (HTML, section 13.1.2.3).
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
@@ -98,7 +158,7 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
         Some(file) => {
             let media = media(&path, &file);
             let data = bytes(&file);
-            cached(&headers, &file, media, FOR_EVER, data)
+            cached(&headers, file.metadata.sha256_hash(), media, FOR_EVER, data)
         }
         None => super::api::problem(Fault::not_found("page")),
     }
@@ -108,7 +168,7 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
 async fn client(headers: HeaderMap) -> Response {
     let Some(file) = Client::get("v1.js") else { return super::api::problem(Fault::not_found("page")) };
     let data = bytes(&file);
-    let mut response = cached(&headers, &file, "text/javascript; charset=utf-8", ASK_AGAIN, data);
+    let mut response = cached(&headers, file.metadata.sha256_hash(), "text/javascript; charset=utf-8", ASK_AGAIN, data);
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
@@ -137,8 +197,8 @@ fn media(path: &str, file: &EmbeddedFile) -> &'static str {
 }
 
 /// The file, or 304 when the browser has it (RFC 9110, section 13.1.2).
-fn cached(asked: &HeaderMap, file: &EmbeddedFile, media: &'static str, cache: &'static str, body: Bytes) -> Response {
-    let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+fn cached(asked: &HeaderMap, hash: [u8; 32], media: &'static str, cache: &'static str, body: Bytes) -> Response {
+    let hash: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag);

@@ -231,8 +231,11 @@ impl Hub {
     /// # Errors
     /// `unavailable`.
     pub async fn put_profiles(&self, profiles: &[(UserId, Profile)]) -> Result<(), Fault> {
-        self.store.put_profiles(profiles).await.map_err(|error| self.store_fault(error))?;
-        for (user, profile) in profiles {
+        let marked =
+            |(user, profile): &(UserId, Profile)| (user.clone(), Profile { guest: user.is_guest(), ..profile.clone() });
+        let profiles: Vec<_> = profiles.iter().map(marked).collect();
+        self.store.put_profiles(&profiles).await.map_err(|error| self.store_fault(error))?;
+        for (user, profile) in &profiles {
             self.remember_profile(user.clone(), Some(profile.clone()));
             self.tell_profile(user, profile);
         }

@@ -104,6 +104,7 @@ pub fn info(row: &impl Cells, base: usize) -> Result<RoomInfo> {
         retention_days: row.int(base + 7)?.map(|days| u32::try_from(days).map_err(damaged)).transpose()?,
         data: optional_json(row, base + 8)?,
         created_at: millis(row, base + 9)?,
+        url: String::new(),
     })
 }
 
@@ -262,10 +263,11 @@ pub fn user(row: &impl Cells) -> Result<UserState> {
     })
 }
 
-/// `name, avatar`, from `base`.
+/// `name, avatar`, from `base`; the user's id is the first column.
 pub fn profile(row: &impl Cells, base: usize) -> Result<Option<Profile>> {
+    let Some(name) = row.text(base)? else { return Ok(None) };
     let avatar = row.text(base + 1)?.map(str::to_owned);
-    Ok(row.text(base)?.map(|name| Profile { name: name.to_owned(), avatar }))
+    Ok(Some(Profile { name: name.to_owned(), avatar, guest: id::<UserId>(row, 0)?.is_guest() }))
 }
 
 /// `seq, digest`, from `base`; `None` when there is no such event.

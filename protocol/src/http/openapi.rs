@@ -1,7 +1,7 @@
 //! The OpenAPI document (version 3.1.0), made of the table.
 
 use super::{Access, Media, Operation, Problem};
-use crate::{RoomId, Seq, UserId};
+use crate::{LinkId, RoomId, Seq, UserId};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -81,6 +81,7 @@ fn path_parameters(operation: Operation, maker: &mut SchemaGenerator) -> Vec<Val
         let schema = match name {
             "room" => maker.subschema_for::<RoomId>(),
             "user" => maker.subschema_for::<UserId>(),
+            "link" => maker.subschema_for::<LinkId>(),
             "seq" => maker.subschema_for::<Seq>(),
             _ => maker.subschema_for::<String>(),
         };

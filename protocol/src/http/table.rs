@@ -1,10 +1,12 @@
 //! The table: every operation once. The server builds its router from it, and the OpenAPI document is made of it.
 
 use super::{
-    Alive, AppBody, AppSent, BanBody, BanPage, Committed, DirectBody, FoundPage, HistoryPage, HistoryQuery, Info,
-    LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange,
-    PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange,
-    RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView, WordsQuery,
+    Alive, AppBody, AppSent, BanBody, BanPage, CodeBody, Committed, DirectBody, ExchangeBody, FoundPage, HistoryPage,
+    HistoryQuery, Info, InviteAccepted, InviteBody, InviteMade, InvitePage, InvitePreview, LinkBody, LinkExchanged,
+    LinkMade, LinkPage, LinkPreview, LinksQuery, LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes,
+    MemberPage, MembersBody, MessageBody, MessageChange, PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness,
+    RevocationBody, Revoked, RoomBody, RoomChange, RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView,
+    WordsQuery,
 };
 use crate::{Member, Message, Profile};
 
@@ -196,6 +198,31 @@ operations! {
     BanDelete: Delete "/v1/rooms/{room}/bans/{user}", Token keyed, query (), body () => Json Committed, 200;
     /// A page of who is there.
     PresenceList: Get "/v1/rooms/{room}/presence", Token, query PeopleQuery, body () => Json PresencePage, 200;
+
+    /// Makes an invite: a link by which people with a token become members. For members who may invite, and the host
+    /// application. The code is told this once.
+    InvitePost: Post "/v1/rooms/{room}/invites", Token, query (), body InviteBody => Json InviteMade, 201;
+    /// A page of the room's invites, without their codes, for those who may invite.
+    InviteList: Get "/v1/rooms/{room}/invites", Token, query LinksQuery, body () => Json InvitePage, 200;
+    /// Revokes an invite. Who has accepted it stays a member.
+    InviteDelete: Delete "/v1/rooms/{room}/invites/{link}", Token, query (), body () => Nothing (), 204;
+    /// What an invite leads to.
+    InviteLook: Post "/v1/invites/preview", Token, query (), body CodeBody => Json InvitePreview, 200;
+    /// Becomes a member by an invite. Who is one already stays as they are. 409 when it opens nothing; its preview
+    /// tells why.
+    InviteAccept: Post "/v1/invites/accept", Token, query (), body CodeBody => Json InviteAccepted, 200;
+    /// Makes a join link: the key to the room for people without an account. For members who manage the room, and the
+    /// host application. The code is told this once.
+    LinkPost: Post "/v1/rooms/{room}/links", Token, query (), body LinkBody => Json LinkMade, 201;
+    /// A page of the room's join links, without their codes, for those who manage the room.
+    LinkList: Get "/v1/rooms/{room}/links", Token, query LinksQuery, body () => Json LinkPage, 200;
+    /// Revokes a join link: its guests are closed out at once and leave the room.
+    LinkDelete: Delete "/v1/rooms/{room}/links/{link}", Token, query (), body () => Nothing (), 204;
+    /// What a join link leads to.
+    LinkLook: Post "/v1/links/preview", Open, query (), body CodeBody => Json LinkPreview, 200;
+    /// Exchanges a join link for a short token of a guest, or renews a guest's token. 409 when it opens nothing; its
+    /// preview tells why.
+    LinkExchange: Post "/v1/links/exchange", Open, query (), body ExchangeBody => Json LinkExchanged, 200;
 
     /// A page of messages.
     MessageList: Get "/v1/rooms/{room}/messages", Token, query HistoryQuery, body () => Json HistoryPage, 200;

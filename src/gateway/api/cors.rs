@@ -1,7 +1,7 @@
 //! Which pages may call the API (the Fetch standard, section 3.3). There are no cookies, so credentials are never
 //! allowed; the token is a header that a page adds itself.
 
-use crate::config::{Config, Origins};
+use crate::config::Origins;
 use axum::{
     body::Body,
     extract::Request,
@@ -41,6 +41,10 @@ pub fn preflight(origins: &Origins, request: &Request) -> Option<Response> {
 /// Lets a page of an allowed origin read the answer. What lets every page read it has said so itself.
 pub fn allow(origins: &Origins, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    // What has a policy of its own says there who may show it (Content Security Policy, level 3, section 6.4.2).
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
     if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;
     }
@@ -62,19 +66,6 @@ pub fn check(origins: &Origins, operation: Operation, headers: &HeaderMap) -> Re
         Some(origin) if !harmless && !allows(origins, origin) => Err(refused()),
         Some(_) | None => Ok(()),
     }
-}
-
-/// Which pages may show the server's page inside of them, as `frame-ancestors` (Content Security Policy, level 3).
-pub fn frame_ancestors(config: &Config) -> String {
-    let mut list = String::from("'self'");
-    for origin in config.origins.listed() {
-        list.push(' ');
-        list.push_str(origin.as_str());
-    }
-    if config.dev.is_some() {
-        list.push_str(" http://localhost:* http://127.0.0.1:*");
-    }
-    list
 }
 
 fn allows(origins: &Origins, origin: &HeaderValue) -> bool {

@@ -86,6 +86,8 @@ fn a_bad_variable_is_named() {
         ("STOA_DATABASE_VOUCHED", "database_vouched", "2"),
         ("STOA_SECRET", "secret", "short"),
         ("STOA_REDIS_URL", "redis_url", "redis://127.0.0.1"),
+        ("STOA_FRAME_ANCESTOR", "frame_ancestor", "https://good.example,https://*.example"),
+        ("STOA_LOGIN_URL", "login_url", "javascript:alert(1)"),
         ("STOA_ALLOWED_ORIGIN", "allowed_origin", "https://good.example,bad.example"),
         ("STOA_LEEWAY_SECONDS", "leeway_seconds", "31"),
         ("STOA_JWKS_REFRESH_SECONDS", "jwks_refresh_seconds", "0"),

@@ -65,6 +65,43 @@ async fn the_page_comes_with_a_strict_policy_at_every_depth() {
 }
 
 #[tokio::test]
+async fn the_page_is_told_its_configuration_and_where_it_may_be_shown() {
+    let server = setup()
+        .variable("STOA_ALLOWED_ORIGIN", "https://other.example")
+        .variable("STOA_FRAME_ANCESTOR", format!("{APP}, https://two.example:8443"))
+        .variable("STOA_LOGIN_URL", "https://app.example/login?a=\"<b>&c")
+        .variable("STOA_PUBLIC_URL", "https://live.example/stoa")
+        .start()
+        .await;
+    let nobody = Asker::nobody(&server);
+    for path in ["/", "/r/x", "/r/x/m/7", "/r/x/call", "/r/x/board", "/join", "/invite", "/embed", "/embed/join"] {
+        let answer = nobody.get(&format!("/stoa{path}")).await.is(200);
+        let policy = answer.header("content-security-policy").to_owned();
+        let framed = path.starts_with("/embed");
+        let ancestors = if framed { format!("'self' {APP} https://two.example:8443") } else { "'none'".into() };
+        assert!(policy.ends_with(&format!("frame-ancestors {ancestors}")), "{path}: {policy}");
+        assert!(policy.contains("connect-src 'self' wss://live.example;"), "{policy}");
+        assert_eq!(answer.header("x-frame-options"), if framed { "" } else { "DENY" }, "{path}");
+        let permissions = answer.header("permissions-policy");
+        assert!(permissions.contains("camera=(self)") && permissions.contains("display-capture=(self)"));
+        let html = answer.text();
+        let told = html.split("<meta name=\"stoa-config\" content=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let told = told.unwrap_or_else(|| panic!("{path}: {html}"));
+        assert!(!told.contains(['<', '>']), "{told}");
+        let told = told.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&told).expect("JSON"),
+            json!({
+                "dev": false, "base": "/stoa/", "public_url": "https://live.example/stoa",
+                "login_url": "https://app.example/login?a=%22%3Cb%3E&c",
+                "parent_origins": [APP, "https://two.example:8443"],
+            })
+        );
+    }
+    assert_eq!(nobody.get("/v1/info").await.header("x-frame-options"), "DENY");
+}
+
+#[tokio::test]
 async fn assets_are_kept_for_ever_and_the_page_is_asked_for_again() {
     let server = setup().variable("STOA_PUBLIC_URL", "https://app.example/live").start().await;
     let nobody = Asker::nobody(&server);

@@ -21,6 +21,10 @@ fn body(operation: Operation) -> Option<Value> {
         Operation::RoomEventPost | Operation::UserEventPost => Some(json!({"name": "app.x"})),
         Operation::UserPut => Some(json!({"name": "x"})),
         Operation::ProfilesPut => Some(json!({"profiles": {}})),
+        Operation::InvitePost | Operation::LinkPost => Some(json!({})),
+        Operation::InviteLook | Operation::InviteAccept | Operation::LinkLook | Operation::LinkExchange => {
+            Some(json!({"code": "x", "name": "x"}))
+        }
         Operation::Health
         | Operation::Ready
         | Operation::ServerInfo
@@ -36,6 +40,10 @@ fn body(operation: Operation) -> Option<Value> {
         | Operation::BanList
         | Operation::BanDelete
         | Operation::PresenceList
+        | Operation::InviteList
+        | Operation::InviteDelete
+        | Operation::LinkList
+        | Operation::LinkDelete
         | Operation::MessageList
         | Operation::MessageGet
         | Operation::MessageDelete
@@ -52,7 +60,7 @@ fn body(operation: Operation) -> Option<Value> {
 
 async fn ask(asker: &Asker, operation: Operation, room: &str) -> Answer {
     let path = operation.path().replace("{room}", room).replace("{user}", "ben").replace("{seq}", "3");
-    let path = path.replace("{emoji}", "+1");
+    let path = path.replace("{emoji}", "+1").replace("{link}", "0123");
     let path = if operation == Operation::Search { format!("{path}?q=x&room={room}") } else { path };
     asker.ask(operation.method(), &path, body(operation)).await
 }

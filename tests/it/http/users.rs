@@ -20,7 +20,10 @@ async fn a_profile_is_set_before_its_user_ever_came() {
     let page: Value = ada.get("/v1/rooms/r/members").await.json(200);
     assert_eq!(page["profiles"]["cem"], json!({"name": "Cem", "avatar": "https://pics.example/cem.png"}));
     let view: UserView = service.get("/v1/users/auth0%7C5").await.json(200);
-    assert_eq!((view.user, view.profile), (user("auth0|5"), Some(Profile { name: "Eve".into(), avatar: None })));
+    assert_eq!(
+        (view.user, view.profile),
+        (user("auth0|5"), Some(Profile { name: "Eve".into(), avatar: None, guest: false }))
+    );
     let view: UserView = ada.get("/v1/users/ada").await.json(200);
     assert_eq!(view.profile.map(|profile| profile.name), Some("ada".into()), "a token's name is kept");
     for (profile, field) in [

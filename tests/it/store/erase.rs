@@ -222,7 +222,10 @@ async fn an_erased_user_is_nowhere(bed: &Bed) {
     .expect("appends");
     tx.mark(&[(room("c"), user(WHO), at(2))]).await.expect("marks");
     tx.commit().await.expect("commits");
-    store.put_profiles(&[(user(WHO), Profile { name: "Zoexyzzy".into(), avatar: None })]).await.expect("puts");
+    store
+        .put_profiles(&[(user(WHO), Profile { name: "Zoexyzzy".into(), avatar: None, guest: false })])
+        .await
+        .expect("puts");
     store.put_seen(&[(user(WHO), START, "statusxyzzy".into())]).await.expect("puts");
     store.revoke(&user(WHO), 77).await.expect("revokes");
     let old = store.users(&[user(WHO)]).await.expect("reads").remove(0);

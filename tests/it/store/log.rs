@@ -214,8 +214,8 @@ async fn settings_belong_to_the_first_writer(bed: &Bed) {
 
 async fn profiles_status_and_revocation_are_kept(bed: &Bed) {
     use stoa_protocol::Profile;
-    let ann = Profile { name: "Ann \"A\" O'Hara 🦀".into(), avatar: Some("https://x/y.png".into()) };
-    let ben = Profile { name: "Ben".into(), avatar: None };
+    let ann = Profile { name: "Ann \"A\" O'Hara 🦀".into(), avatar: Some("https://x/y.png".into()), guest: false };
+    let ben = Profile { name: "Ben".into(), avatar: None, guest: false };
     bed.store.put_profiles(&[(user("ann"), ben.clone()), (user("ben"), ann.clone())]).await.expect("puts");
     bed.store.put_profiles(&[(user("ann"), ann.clone()), (user("ben"), ben.clone())]).await.expect("puts");
     bed.store.put_seen(&[(user("zoe"), START, "in a call".into())]).await.expect("puts");
