@@ -1,8 +1,9 @@
 import type { RoomState } from "@stoa/client";
 import { type ReactNode, useEffect, useState } from "react";
-import { BackIcon, CheckIcon, LinkIcon, PeopleIcon } from "./icons.tsx";
+import { BackIcon, CheckIcon, GearIcon, InviteIcon, LinkIcon, PeopleIcon } from "./icons.tsx";
 import { addressOf, go } from "./place.ts";
 import { Name } from "./text.tsx";
+import { showDialog } from "./told.ts";
 import { useWords } from "./words/index.ts";
 
 interface Props {
@@ -17,6 +18,7 @@ interface Props {
 /** The room's name and topic, and what can be done with all of it. */
 export function RoomHead({ state, title, hasPeople, onPeople, children }: Props) {
   const words = useWords();
+  const isDirect = state.info?.kind === "direct";
   return (
     <header className="room-head">
       <button type="button" className="icon-button only-narrow" title={words.back} onClick={() => go(undefined)}>
@@ -34,6 +36,28 @@ export function RoomHead({ state, title, hasPeople, onPeople, children }: Props)
       </div>
       {children}
       <CopyLink id={state.room} />
+      {state.access?.capabilities.includes("invite") && !isDirect && (
+        <button
+          type="button"
+          className="icon-button"
+          title={words.invitePeople}
+          onClick={() => showDialog({ kind: "invite", room: state.room })}
+        >
+          <InviteIcon />
+          <span className="hidden">{words.invitePeople}</span>
+        </button>
+      )}
+      {state.info && !isDirect && (
+        <button
+          type="button"
+          className="icon-button"
+          title={words.roomSettings}
+          onClick={() => showDialog({ kind: "room", room: state.room })}
+        >
+          <GearIcon />
+          <span className="hidden">{words.roomSettings}</span>
+        </button>
+      )}
       <button
         type="button"
         className="icon-button"
@@ -66,7 +90,7 @@ function CopyLink({ id }: { id: string }) {
       () => {},
     );
   return (
-    <button type="button" className="icon-button" title={words.copyLink} onClick={copy}>
+    <button type="button" className="icon-button only-wide" title={words.copyLink} onClick={copy}>
       {isCopied ? <CheckIcon /> : <LinkIcon />}
       <span className="hidden" role="status">
         {isCopied ? words.copied : words.copyLink}

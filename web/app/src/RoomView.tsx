@@ -44,7 +44,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
   if (state.phase === "refused") return <Refused state={state} />;
   return (
     <>
-      <main className="room" data-phase={state.phase} data-seq={state.seq} data-view={view}>
+      <main className="room" id="room" tabIndex={-1} data-phase={state.phase} data-seq={state.seq} data-view={view}>
         <RoomHead state={state} title={title} hasPeople={hasPeople} onPeople={() => setAsked(!hasPeople)} />
         <Banner />
         {state.info ? (
@@ -87,8 +87,8 @@ function useNotice(room: Room, setMode: (mode: Mode) => void) {
   useEffect(
     () =>
       room.on("refused", ({ command, fault }) => {
-        // A message that was refused says so where it stands.
-        if (command.type === "chat.send") return;
+        // A message that was refused says so where it stands, and what was asked for in a dialog there.
+        if (command.type === "chat.send" || !command.type.startsWith("chat.")) return;
         setNotice(words.refusedCommand(faultText(fault)));
         if (command.type === "chat.edit") setMode({ kind: "edit", seq: command.target, text: command.text });
       }),

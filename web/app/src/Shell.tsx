@@ -1,8 +1,13 @@
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
+import { Dialogs } from "./Dialogs.tsx";
 import { useClient, useClientState, useMedia, useRooms } from "./hooks.ts";
+import { useNotifications } from "./notify.ts";
 import { go, usePlace } from "./place.ts";
+import { noteRemoval } from "./Refused.tsx";
 import { RoomView } from "./RoomView.tsx";
 import { Sidebar } from "./Sidebar.tsx";
+import { Toasts } from "./Toasts.tsx";
+import { showDialog } from "./told.ts";
 import { useWords } from "./words/index.ts";
 
 /** A fresh server has this room, so that nobody meets an empty page. */
@@ -16,6 +21,8 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
   const client = useClient();
   const rooms = useRooms();
   const unread = rooms.reduce((sum, entry) => sum + entry.unread, 0);
+  useNotifications(client);
+  useRoutes(room);
 
   // Nobody asked for a room: the newest one, or the lobby for those who have none. On a phone the list is a page of
   // its own.
@@ -28,16 +35,48 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
 
   useEffect(() => {
     if (room === undefined) document.title = words.unreadTitle(unread, "Stoa");
-  }, [room, unread, words.unreadTitle]);
+  }, [room, unread, words]);
+
+  useEffect(() => {
+    const stops = [
+      client.on("removed", (event) => noteRemoval(event.room, event.reason)),
+      client.on("invited", (event) => noteRemoval(event.room, undefined)),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }, [client]);
 
   return (
     <div className={`shell ${room === undefined ? "at-list" : "at-room"}`}>
+      {room !== undefined && (
+        <button type="button" className="skip" onClick={skip}>
+          {words.skip}
+        </button>
+      )}
       <Sidebar current={room} onLogOut={onLogOut} />
       {room === undefined ? (
-        <main className="room" />
+        <main className="room" id="room" tabIndex={-1} />
       ) : (
         <RoomView key={room} id={room} unread={unread} seq={seq} view={view} />
       )}
+      <Dialogs />
+      <Toasts />
     </div>
   );
+}
+
+function skip(): void {
+  document.querySelector<HTMLElement>("main.room")?.focus();
+}
+
+/** Another room is another page: what was open over the last one is closed, and the focus is in the new one. */
+function useRoutes(room: string | undefined): void {
+  const before = useRef(room);
+  useEffect(() => {
+    if (before.current === room) return;
+    before.current = room;
+    showDialog(undefined);
+    if (room === undefined) document.querySelector<HTMLElement>(".sidebar .room-row")?.focus();
+  }, [room]);
 }

@@ -1,14 +1,11 @@
-import type { OwnState, RoomEntry } from "@stoa/client";
-import { type FormEvent, memo, useState } from "react";
-import { Avatar } from "./Avatar.tsx";
-import { Dialog } from "./Dialog.tsx";
+import type { RoomEntry } from "@stoa/client";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useClient, useClientState, useNow, useProfiles, useRooms } from "./hooks.ts";
-import { ExitIcon, Logo, PlusIcon } from "./icons.tsx";
-import { go, linkOf } from "./place.ts";
-import { statusText } from "./status.ts";
-import { excerpt, Name } from "./text.tsx";
-import { briefTime } from "./time.ts";
-import { faultText, useWords } from "./words/index.ts";
+import { ChevronIcon, Logo, PlusIcon, SearchIcon } from "./icons.tsx";
+import { RoomRow } from "./RoomRow.tsx";
+import { Self } from "./Self.tsx";
+import { showDialog } from "./told.ts";
+import { useWords } from "./words/index.ts";
 
 interface Props {
   current: string | undefined;
@@ -21,199 +18,169 @@ export function Sidebar({ current, onLogOut }: Props) {
   const { mayCreate } = useClientState();
   const client = useClient();
   const nameOf = useProfiles();
-  const now = useNow(60_000);
-  const [isCreating, setCreating] = useState(false);
+  const [filter, setFilter] = useState("");
+  const field = useFilterKey();
+  const titleOf = (entry: RoomEntry) =>
+    entry.peer === undefined ? entry.info.title || entry.info.room : nameOf(entry.peer).name;
+  const wanted = filter.trim().toLocaleLowerCase();
+  const shown = wanted ? rooms.filter((entry) => titleOf(entry).toLocaleLowerCase().includes(wanted)) : rooms;
 
   return (
-    <aside className="sidebar">
+    <aside className="sidebar" aria-label={words.rooms}>
       <header className="sidebar-head">
         <Logo />
         <h1>Stoa</h1>
         {mayCreate && (
-          <button type="button" className="icon-button" title={words.createRoom} onClick={() => setCreating(true)}>
+          <button
+            type="button"
+            className="icon-button"
+            title={words.createRoom}
+            onClick={() => showDialog({ kind: "create" })}
+          >
             <PlusIcon />
             <span className="hidden">{words.createRoom}</span>
           </button>
         )}
       </header>
-      <nav className="rooms" aria-label={words.rooms}>
-        {rooms.map((entry) => (
-          <RoomRow
-            key={entry.info.room}
-            entry={entry}
-            isCurrent={entry.info.room === current}
-            title={entry.peer === undefined ? entry.info.title || entry.info.room : nameOf(entry.peer).name}
-            author={entry.last?.from === undefined ? "" : nameOf(entry.last.from).name}
-            now={now}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the links are what is acted on; this hears for all of them */}
+      <div className="sidebar-list" onKeyDown={moveFocus}>
+        <label className="filter">
+          <SearchIcon />
+          <span className="hidden">{words.filterRooms}</span>
+          <input
+            ref={field}
+            type="search"
+            value={filter}
+            onChange={(event) => setFilter(event.target.value)}
+            placeholder={words.filterRooms}
+            dir="auto"
           />
-        ))}
-        {rooms.length === 0 && client.hasRooms && (
-          <div className="rooms-empty">
-            <strong>{words.noRooms}</strong>
-            <p className="muted">{words.noRoomsWhy}</p>
-          </div>
-        )}
-      </nav>
+        </label>
+        <nav className="rooms" aria-label={words.rooms}>
+          <Rows entries={shown.filter(({ peer }) => peer === undefined)} current={current} titleOf={titleOf} />
+          <Rows
+            title={words.direct}
+            entries={shown.filter(({ peer }) => peer !== undefined)}
+            current={current}
+            titleOf={titleOf}
+          />
+          {!wanted && <Archived current={current} titleOf={titleOf} />}
+          {rooms.length === 0 && client.hasRooms && (
+            <div className="rooms-empty">
+              <strong>{words.noRooms}</strong>
+              <p className="muted">{words.noRoomsWhy}</p>
+            </div>
+          )}
+          {rooms.length > 0 && shown.length === 0 && <p className="rooms-empty muted">{words.noRoomFound}</p>}
+        </nav>
+      </div>
       <Self onLogOut={onLogOut} />
-      {isCreating && <CreateRoom onClose={() => setCreating(false)} />}
     </aside>
   );
 }
 
-interface RowProps {
-  entry: RoomEntry;
-  isCurrent: boolean;
-  title: string;
-  author: string;
-  now: number;
+interface RowsProps {
+  title?: string;
+  entries: readonly RoomEntry[];
+  current: string | undefined;
+  titleOf: (entry: RoomEntry) => string;
 }
 
-const RoomRow = memo(({ entry, isCurrent, title, author, now }: RowProps) => {
-  const words = useWords();
-  const { info, last, unread, mentions, peer } = entry;
-  const open = (event: React.MouseEvent) => {
-    // A new tab, when that is what was asked for.
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-    event.preventDefault();
-    go(info.room);
-  };
+function Rows({ title, entries, current, titleOf }: RowsProps) {
+  const nameOf = useProfiles();
+  const now = useNow(60_000);
+  if (entries.length === 0) return null;
   return (
-    <a
-      href={linkOf(info.room)}
-      className={`room-row ${unread > 0 ? "unread" : ""}`}
-      aria-current={isCurrent ? "page" : undefined}
-      onClick={open}
-    >
-      <Avatar id={peer ?? info.room} profile={{ name: title }} isRoom={peer === undefined} />
-      <span className="room-row-text">
-        <span className="room-row-top">
-          <Name name={title} className="room-row-title" />
-          {last && <time className="muted">{briefTime(last.at, now)}</time>}
-        </span>
-        <span className="room-row-bottom">
-          <span className="room-row-last">
-            {last && (
-              <>
-                {peer === undefined && author && (
-                  <>
-                    <bdi>{author}</bdi>
-                    {": "}
-                  </>
-                )}
-                <bdi>{last.deleted ? words.deleted : excerpt(last.text, 80)}</bdi>
-              </>
-            )}
-          </span>
-          {unread > 0 && (
-            <span className={`badge ${mentions > 0 ? "mentions" : ""}`}>
-              {mentions > 0 ? "@" : ""}
-              {unread > 99 ? "99+" : unread}
-              <span className="hidden"> {words.newBelow(unread)}</span>
-            </span>
-          )}
-        </span>
-      </span>
-    </a>
-  );
-});
-
-const STATES: OwnState[] = ["online", "away", "busy"];
-
-function Self({ onLogOut }: { onLogOut: (() => void) | undefined }) {
-  const words = useWords();
-  const client = useClient();
-  const state = useClientState();
-  const [own, setOwn] = useState<OwnState>("online");
-  const isOnline = state.status === "connected" || state.status === "catching_up";
-  const { user } = state;
-  if (user === undefined) return <footer className="self muted">{statusText(state)}</footer>;
-  const profile = state.profile ?? { name: user };
-  const choose = (next: OwnState) => {
-    setOwn(next);
-    client.setPresence(next);
-  };
-  return (
-    <footer className="self">
-      <Avatar id={user} profile={profile} presence={isOnline ? own : "offline"} />
-      <span className="self-text">
-        <Name name={profile.name} />
-        <span className="muted self-status" data-testid="status" title={statusText(state)}>
-          {statusText(state)}
-        </span>
-      </span>
-      {isOnline && (
-        <select
-          className="self-state"
-          aria-label={words.status}
-          value={own}
-          onChange={(event) => choose(event.target.value as OwnState)}
-        >
-          {STATES.map((each) => (
-            <option key={each} value={each}>
-              {words.states[each]}
-            </option>
-          ))}
-        </select>
-      )}
-      {onLogOut && (
-        <button type="button" className="icon-button" title={words.logOut} onClick={onLogOut}>
-          <ExitIcon />
-          <span className="hidden">{words.logOut}</span>
-        </button>
-      )}
-    </footer>
+    <>
+      {title !== undefined && <h2 className="rooms-title">{title}</h2>}
+      <ul>
+        {entries.map((entry) => (
+          <li key={entry.info.room}>
+            <RoomRow
+              entry={entry}
+              isCurrent={entry.info.room === current}
+              title={titleOf(entry)}
+              author={entry.last?.from === undefined ? "" : nameOf(entry.last.from).name}
+              now={now}
+            />
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
-function CreateRoom({ onClose }: { onClose: () => void }) {
+const PAGE = 100;
+
+/** Rooms that are read only. They are asked for when somebody wants them. */
+function Archived({ current, titleOf }: Pick<RowsProps, "current" | "titleOf">) {
   const words = useWords();
   const client = useClient();
-  const [title, setTitle] = useState("");
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string>();
-
-  const create = async (event: FormEvent) => {
-    event.preventDefault();
-    if (!title.trim() || isBusy) return;
-    setBusy(true);
-    try {
-      const { room, created } = client.createRoom({ kind: "group", title: title.trim() });
-      await created;
-      onClose();
-      go(room);
-    } catch (error) {
-      setProblem(faultText(error as { code: string; message: string }));
-      setBusy(false);
-    }
-  };
-
+  const rooms = useRooms();
+  const [isOpen, setOpen] = useState(false);
+  const [entries, setEntries] = useState<readonly RoomEntry[]>();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a room that goes into the archive leaves the list
+  useEffect(() => {
+    if (!isOpen) return;
+    let isGone = false;
+    client.query({ type: "room.list", archived: true, limit: PAGE }).then(
+      (reply) => {
+        if (!isGone && reply.kind === "rooms") setEntries(reply.rooms.filter(({ info }) => info.archived));
+      },
+      () => {},
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [client, isOpen, rooms.length]);
   return (
-    <Dialog title={words.createRoom} onClose={onClose}>
-      <form onSubmit={create}>
-        <label className="field">
-          <span>{words.roomName}</span>
-          <input
-            value={title}
-            onChange={(event) => setTitle(event.target.value)}
-            placeholder={words.roomNameHint}
-            maxLength={80}
-            dir="auto"
-          />
-        </label>
-        {problem !== undefined && (
-          <p className="problem" role="alert">
-            {problem}
-          </p>
-        )}
-        <div className="dialog-actions">
-          <button type="button" className="button" onClick={onClose}>
-            {words.cancel}
-          </button>
-          <button type="submit" className="button primary" disabled={!title.trim() || isBusy}>
-            {words.create}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <>
+      <button type="button" className="rooms-title fold" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        <ChevronIcon />
+        {words.archivedRooms}
+      </button>
+      {isOpen && entries && <Rows entries={entries} current={current} titleOf={titleOf} />}
+      {isOpen && entries?.length === 0 && <p className="rooms-empty muted">{words.noneArchived}</p>}
+    </>
   );
+}
+
+/** Ctrl+K, or Command+K, is where people look for it. */
+function useFilterKey() {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const onKey = (event: globalThis.KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey)
+        return;
+      if (!field.current?.offsetParent) return;
+      event.preventDefault();
+      field.current.focus();
+      field.current.select();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
+  return field;
+}
+
+/** Arrow keys go from the filter to the rooms and from room to room. */
+function moveFocus(event: KeyboardEvent<HTMLElement>): void {
+  const stops = [...event.currentTarget.querySelectorAll<HTMLElement>("input, .room-row")];
+  const at = stops.indexOf(event.target as HTMLElement);
+  if (at < 0) return;
+  const isField = at === 0;
+  if (isField && event.key === "Enter") {
+    event.preventDefault();
+    stops[1]?.click();
+    return;
+  }
+  const target = {
+    ArrowDown: stops[at + 1],
+    ArrowUp: stops[at - 1],
+    Home: isField ? undefined : stops[1],
+    End: isField ? undefined : stops.at(-1),
+  }[event.key];
+  if (!target) return;
+  event.preventDefault();
+  target.focus();
 }

@@ -52,11 +52,29 @@ export function useOpenRoom(id: string): Room {
   useEffect(() => {
     const others = (recent.get(client) ?? []).filter((other) => other !== room);
     const rooms = [room, ...others];
-    for (const old of rooms.slice(ATTACHED)) old.close();
+    for (const old of rooms.slice(ATTACHED)) if (!held.has(old)) old.close();
     recent.set(client, rooms.slice(0, ATTACHED));
     void room.open();
   }, [client, room]);
   return room;
+}
+
+/** Direct rooms that are held open for the presence of the other one. */
+const HELD = 12;
+const held = new Set<Room>();
+
+/** The state of a room that is held open, unless enough others are. */
+export function useHeldRoom(id: string): RoomState {
+  const room = useClient().room(id);
+  useEffect(() => {
+    if (held.size >= HELD) return;
+    held.add(room);
+    void room.open().catch(() => {});
+    return () => {
+      held.delete(room);
+    };
+  }, [room]);
+  return useRoomState(room);
 }
 
 export function useMedia(query: string): boolean {

@@ -36,6 +36,31 @@ export const DownIcon = icon(<path d="M12 5v14M5.5 12.5 12 19l6.5-6.5" />);
 export const ExitIcon = icon(<path d="M14 4.5H6v15h8M10.5 12H20M16.5 8.5 20 12l-3.5 3.5" />);
 export const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5" />);
 
+export const SearchIcon = icon(
+  <>
+    <circle cx="11" cy="11" r="6" />
+    <path d="m15.5 15.5 4.5 4.5" />
+  </>,
+);
+export const ChevronIcon = icon(<path d="m9.5 6 6 6-6 6" />);
+export const GearIcon = icon(
+  <>
+    <circle cx="12" cy="12" r="2.8" />
+    <path d="M12 4v2.2M12 17.8V20M20 12h-2.2M6.2 12H4M17.7 6.3l-1.6 1.6M7.9 16.1l-1.6 1.6M17.7 17.7l-1.6-1.6M7.9 7.9 6.3 6.3" />
+    <circle cx="12" cy="12" r="5.8" />
+  </>,
+);
+export const InviteIcon = icon(
+  <>
+    <circle cx="9.5" cy="8.5" r="3.5" />
+    <path d="M3 19.5c.6-3.4 3.2-5.5 6.5-5.5 1.6 0 3 .5 4.1 1.4M18 13.5v7M14.5 17h7" />
+  </>,
+);
+export const MutedIcon = icon(
+  <path d="M9 9.5v2.5a3 3 0 0 0 4.6 2.5M15 11V6.5a3 3 0 0 0-5.6-1.5M6 11.5a6 6 0 0 0 9.4 5M18 11.5c0 1-.2 1.9-.7 2.7M12 17.5V21M4 4l16 16" />,
+);
+export const DoorIcon = icon(<path d="M7 20.5v-17h10v17M4 20.5h16M13.5 12h.1" />);
+
 export function Logo({ className }: { className?: string }) {
   return (
     <svg className={`logo ${className ?? ""}`} viewBox="0 0 32 32" aria-hidden="true">

@@ -1,9 +1,11 @@
+import "./fragment.ts";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/room.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App.tsx";
+import "./theme.ts";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");

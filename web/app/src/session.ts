@@ -1,16 +1,29 @@
-// Who uses this page: a token that was handed over in the address, or, on a development server, a name.
-import { type Client, connect, NoToken } from "@stoa/client";
-import { at } from "./place.ts";
-
-export interface ServerInfo {
-  dev: boolean;
-  version?: string;
-}
+// Who uses this page. A token comes from the page around this one, from the address, for the code of a join link, or,
+// on a development server, for a name.
+import { type Client, connect, NoToken, type TokenProvider } from "@stoa/client";
+import { createContext, useContext } from "react";
+import { call, type Exchanged } from "./api.ts";
+import type { PageConfig } from "./config.ts";
+import { takeToken } from "./fragment.ts";
+import { local, session as tab } from "./kept.ts";
+import { askParent, isFramed } from "./parent.ts";
+import { at, read } from "./place.ts";
 
 export interface Session {
   client: Client;
+  config: PageConfig;
   /** Whether the user may log out and be somebody else. */
   isOwn: boolean;
+  /** Calls the HTTP API as this user. */
+  call<Answer>(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<Answer>;
+}
+
+export const SessionContext = createContext<Session | undefined>(undefined);
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (!session) throw new Error("there is no session above this component");
+  return session;
 }
 
 interface Login {
@@ -19,83 +32,179 @@ interface Login {
   token: string;
 }
 
-// Per tab, so that two tabs can be two people; a reload stays the same one.
-const LOGIN = "stoa.login";
-const TOKEN = "stoa.token";
-
-/** What the server says about itself. */
-export async function fetchInfo(): Promise<ServerInfo> {
-  const response = await fetch(at("v1/info"));
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return (await response.json()) as ServerInfo;
+/** Somebody without an account, let in by a join link. */
+interface Guest {
+  code: string;
+  secret: string;
+  room: string;
+  name: string;
 }
 
-/** The session that the address or an earlier load of this tab began; none means that somebody has to say who they are. */
-export function resumeSession(info: ServerInfo): Session | undefined {
-  const handed = takeFragment() ?? sessionStorage.getItem(TOKEN);
-  if (handed !== null) return begin({ token: () => handed }, false);
-  const login = info.dev ? readLogin() : undefined;
-  return login && begin(withLogin(login), true);
+// Per tab, so that two tabs can be two people; a reload stays the same one. A token that came by the address is kept
+// so too: without it every reload would send its user away.
+const LOGIN = "stoa.login";
+const TOKEN = "stoa.token";
+const GUEST = "stoa.guest";
+/** Per browser: who comes back by a room's address, which is what people keep, is the same guest. */
+const GUESTS = "stoa.guests";
+const MOST_GUESTS = 20;
+
+/** The session that the address or an earlier load of this page began; none means that somebody has to say who they are. */
+export function resumeSession(config: PageConfig): Session | undefined {
+  const handed = takeToken();
+  if (handed !== undefined) {
+    tab.setItem(TOKEN, handed);
+    tab.removeItem(GUEST);
+    return begin(config, handedOver(handed), false);
+  }
+  if (isFramed && config.parent_origins.length > 0) return undefined;
+  const kept = tab.getItem(TOKEN);
+  if (kept !== null) return begin(config, handedOver(kept), false);
+  const guest = knownGuest();
+  if (guest) return begin(config, renewing(guest), false);
+  const login = config.dev ? parse<Login>(tab.getItem(LOGIN), ["name", "user", "token"]) : undefined;
+  return login && begin(config, withLogin(login), true, login.user);
+}
+
+/** Takes a token from the page around this one, now and before it expires. */
+export async function sessionFromParent(config: PageConfig): Promise<Session> {
+  let first: string | undefined = await askParent(config, "connect");
+  const provide: TokenProvider = (reason) => {
+    const token = first;
+    first = undefined;
+    return token ?? askParent(config, reason);
+  };
+  return begin(config, provide, false);
 }
 
 /** Becomes somebody by name; development servers only. */
-export async function logIn(name: string): Promise<Session> {
-  return begin(withLogin(await fetchLogin(name)), true);
+export async function logIn(config: PageConfig, name: string): Promise<Session> {
+  const login = await fetchLogin(name);
+  return begin(config, withLogin(login), true, login.user);
+}
+
+/** Becomes a guest by a join link's code. */
+export async function joinBy(
+  config: PageConfig,
+  code: string,
+  name: string | undefined,
+): Promise<{ session: Session; room: string }> {
+  const known = guests().find((guest) => guest.code === code);
+  const answer = await exchange(code, name ?? known?.name, known?.secret);
+  const guest = { code, secret: answer.guest, room: answer.room, name: answer.name };
+  keepGuest(guest);
+  tab.removeItem(TOKEN);
+  tab.setItem(GUEST, code);
+  return { session: begin(config, renewing(guest, answer.token), false, answer.user), room: answer.room };
+}
+
+/** Whether this browser came by this code before. */
+export function isKnownCode(code: string): boolean {
+  return guests().some((guest) => guest.code === code);
 }
 
 /** Ends the session of this tab. */
 export function logOut(session: Session): void {
   session.client.close();
-  sessionStorage.removeItem(LOGIN);
+  tab.removeItem(LOGIN);
 }
 
-function begin(who: { token: Parameters<typeof connect>[0]["token"]; user?: string }, isOwn: boolean): Session {
-  const client = connect({ url: at("v1/ws"), ...who, store: sessionStorage, client: "stoa-app/0.1" });
-  return { client, isOwn };
+/** The login page, which is to come back to this address with a token in its fragment. None when there is none. */
+export function loginAddress({ login_url }: PageConfig): string | undefined {
+  if (login_url === undefined) return undefined;
+  const url = new URL(login_url, location.origin);
+  url.searchParams.set("return_to", location.origin + location.pathname);
+  return url.href;
 }
 
-function withLogin(login: Login) {
+function begin(config: PageConfig, token: TokenProvider, isOwn: boolean, user?: string): Session {
+  let last: string | undefined;
+  const provide: TokenProvider = async (reason) => {
+    last = await token(reason);
+    return last;
+  };
+  const client = connect({ url: at("v1/ws"), token: provide, user, store: tab, client: "stoa-app/0.1" });
+  client.on("change", ({ status }) => {
+    // A token that is refused is no use after a reload either.
+    if (status === "refused") tab.removeItem(TOKEN);
+  });
+  return {
+    client,
+    config,
+    isOwn,
+    call: async (method, path, body) => call(method, path, body, last ?? (await provide("connect"))),
+  };
+}
+
+/** One token and no way to another. */
+function handedOver(token: string): TokenProvider {
+  return (reason) => {
+    if (reason === "connect") return token;
+    if (reason === "expired") throw new NoToken("the token in the address has expired or was refused");
+    // Until it expires there is time for the user to come back with another.
+    throw new Error("there is no other token");
+  };
+}
+
+function withLogin(login: Login): TokenProvider {
   let { token } = login;
-  const provide = async (reason: string) => {
+  return async (reason) => {
     if (reason !== "connect") ({ token } = await fetchLogin(login.name));
     return token;
   };
-  return { token: provide, user: login.user };
 }
 
-/** A token in the fragment never reaches a server's log; here it leaves the address at once. */
-function takeFragment(): string | undefined {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return undefined;
-  history.replaceState(null, "", location.pathname + location.search);
-  sessionStorage.setItem(TOKEN, token);
-  return token;
+function renewing(guest: Guest, first?: string): TokenProvider {
+  let token = first;
+  return async (reason) => {
+    if (token === undefined || reason !== "connect") {
+      token = (await exchange(guest.code, guest.name, guest.secret).catch(final)).token;
+    }
+    return token;
+  };
 }
 
-function readLogin(): Login | undefined {
+/** A refusal is final; a server that is away is asked again. */
+function final(error: unknown): never {
+  const code = (error as { code?: string }).code;
+  if (code === "not_found" || code === "forbidden" || code === "bad_request" || code === "unauthorized") {
+    throw new NoToken((error as Error).message);
+  }
+  throw error;
+}
+
+function exchange(code: string, name: string | undefined, guest: string | undefined): Promise<Exchanged> {
+  return call<Exchanged>("POST", "v1/links/exchange", { code, name, guest });
+}
+
+function guests(): Guest[] {
+  const list = parse<Guest[]>(local.getItem(GUESTS), []) ?? [];
+  return Array.isArray(list) ? list : [];
+}
+
+function keepGuest(guest: Guest): void {
+  const others = guests().filter((other) => other.code !== guest.code);
+  local.setItem(GUESTS, JSON.stringify([guest, ...others].slice(0, MOST_GUESTS)));
+}
+
+function knownGuest(): Guest | undefined {
+  const code = tab.getItem(GUEST);
+  const { room } = read(location);
+  return guests().find((guest) => guest.code === code) ?? guests().find((guest) => guest.room === room);
+}
+
+function parse<Value>(text: string | null, names: (keyof Value & string)[]): Value | undefined {
   try {
-    const login = JSON.parse(sessionStorage.getItem(LOGIN) ?? "null") as Partial<Login> | null;
-    return login?.name && login.user && login.token ? (login as Login) : undefined;
+    const value = JSON.parse(text ?? "null") as Value | null;
+    return value && names.every((name) => value[name]) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
 async function fetchLogin(name: string): Promise<Login> {
-  const response = await fetch(at("v1/dev/login"), {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ name }),
-  });
-  if (!response.ok) {
-    const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string };
-    const message = problem.detail ?? problem.title ?? `the server answered ${response.status}`;
-    // Only a refusal is final; a server that is away is asked again.
-    if (response.status >= 400 && response.status < 500) throw new NoToken(message);
-    throw new Error(message);
-  }
-  const { token, user } = (await response.json()) as { token: string; user: string };
+  const { token, user } = await call<{ token: string; user: string }>("POST", "v1/dev/login", { name }).catch(final);
   const login = { name, user, token };
-  sessionStorage.setItem(LOGIN, JSON.stringify(login));
+  tab.setItem(LOGIN, JSON.stringify(login));
   return login;
 }
