@@ -139,11 +139,22 @@ function begin(config: PageConfig, token: TokenProvider, isOwn: boolean, user?: 
 /** One token and no way to another. */
 function handedOver(token: string): TokenProvider {
   return (reason) => {
-    if (reason === "connect") return token;
-    if (reason === "expired") throw new NoToken("the token in the address has expired or was refused");
     // Until it expires there is time for the user to come back with another.
-    throw new Error("there is no other token");
+    if (reason === "refresh") throw new Error("there is no other token");
+    if (reason === "expired" && isOver(token)) throw new NoToken("the token in the address has expired");
+    return token;
   };
+}
+
+/** Whether a token says of itself that its time is over. */
+function isOver(token: string): boolean {
+  try {
+    const body = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
+    const { exp } = JSON.parse(atob(body)) as { exp?: unknown };
+    return typeof exp === "number" && exp * 1_000 <= Date.now();
+  } catch {
+    return false;
+  }
 }
 
 function withLogin(login: Login): TokenProvider {

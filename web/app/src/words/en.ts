@@ -212,7 +212,7 @@ export const en = {
     revoked: "Your sign-in was withdrawn.",
     replaced: "This session goes on in another tab.",
     too_many: "You have too many tabs or devices open.",
-    token: "There is no valid sign-in.",
+    token: "Your sign-in is not valid any more.",
     slow_consumer: "The connection could not keep up.",
     policy: "The server has closed this connection.",
     address: "The server's address does not work.",

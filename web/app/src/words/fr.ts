@@ -214,7 +214,7 @@ export const fr: Words = {
     revoked: "Votre accès a été retiré.",
     replaced: "Cette session se poursuit dans un autre onglet.",
     too_many: "Vous avez trop d’onglets ou d’appareils ouverts.",
-    token: "Vous n’êtes pas identifié.",
+    token: "Votre session n’est plus valide.",
     slow_consumer: "La connexion n’a pas pu suivre.",
     policy: "Le serveur a fermé cette connexion.",
     address: "L’adresse du serveur ne fonctionne pas.",
