@@ -515,6 +515,10 @@ export type RoomEvent = (
        * Which.
        */
       target: Seq;
+      /**
+       * The first message of the thread that it was in, whose `replies` shrink.
+       */
+      thread?: Seq;
       type: "chat.deleted";
     }
   | {

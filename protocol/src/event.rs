@@ -92,6 +92,9 @@ pub enum RoomEventBody {
     ChatDeleted {
         /// Which.
         target: Seq,
+        /// The first message of the thread that it was in, whose `replies` shrink.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Seq>,
     },
     /// A reaction was added or taken back.
     #[serde(rename = "chat.reacted")]

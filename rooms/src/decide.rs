@@ -529,7 +529,7 @@ impl Case<'_> {
         if target.deleted {
             return Ok(Facts::default());
         }
-        Ok(Facts::one(RoomEventBody::ChatDeleted { target: seq }))
+        Ok(Facts::one(RoomEventBody::ChatDeleted { target: seq, thread: target.thread }))
     }
 
     fn react(&self, seq: Seq, emoji: &str, on: bool) -> Result<Facts, Fault> {

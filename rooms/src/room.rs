@@ -184,7 +184,7 @@ impl Room {
                 Arc::make_mut(&mut self.bans).remove(user);
             }
             RoomEventBody::ChatSent(_) => self.sent(from, at),
-            RoomEventBody::ChatDeleted { target } => self.unpin(*target),
+            RoomEventBody::ChatDeleted { target, .. } => self.unpin(*target),
             RoomEventBody::ChatPinned { target, on } => {
                 self.unpin(*target);
                 if *on {

@@ -119,7 +119,7 @@ impl Messages {
             let target = Target { from: Some(from.clone()), thread: sent.thread, ..Target::default() };
             self.0.insert(seq, target);
         }
-        if let RoomEventBody::ChatDeleted { target } = body {
+        if let RoomEventBody::ChatDeleted { target, .. } = body {
             self.0.get_mut(target).expect("only messages are deleted").deleted = true;
         }
         if let RoomEventBody::ChatReacted { target, emoji, on } = body {

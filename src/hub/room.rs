@@ -188,7 +188,7 @@ impl Live {
     /// What an event changes beside the fold.
     fn follow(&mut self, body: &RoomEventBody, now: Millis) {
         match body {
-            RoomEventBody::ChatDeleted { target } => self.forget(*target),
+            RoomEventBody::ChatDeleted { target, .. } => self.forget(*target),
             RoomEventBody::MemberJoined(joined) => self.reconsider(&joined.user, now),
             RoomEventBody::MemberLeft { user, .. } => self.reconsider(user, now),
             RoomEventBody::MemberUpdated(change) => self.reconsider(&change.user, now),

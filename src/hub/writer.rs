@@ -510,7 +510,7 @@ fn remember(
         RoomEventBody::ChatEdited { target, mentions, .. } => {
             change(*target, &mut |meta| meta.mentions = mentions.clone());
         }
-        RoomEventBody::ChatDeleted { target } => change(*target, &mut |meta| {
+        RoomEventBody::ChatDeleted { target, .. } => change(*target, &mut |meta| {
             meta.deleted = true;
             meta.reactions.clear();
         }),

@@ -134,7 +134,7 @@ impl Fold {
                 };
                 self.edit(edit, mentions);
             }
-            RoomEventBody::ChatDeleted { target } => self.delete((room.clone(), seq(*target))),
+            RoomEventBody::ChatDeleted { target, .. } => self.delete((room.clone(), seq(*target))),
             RoomEventBody::ChatReacted { target, emoji, on } => {
                 if let Some(user) = from {
                     let key = (room.clone(), seq(*target), emoji.clone(), user.clone());
@@ -378,7 +378,7 @@ fn row(event: &NewEvent) -> EventRow {
 fn about(body: &RoomEventBody) -> (Option<i64>, Option<&UserId>) {
     match body {
         RoomEventBody::ChatEdited { target, .. }
-        | RoomEventBody::ChatDeleted { target }
+        | RoomEventBody::ChatDeleted { target, .. }
         | RoomEventBody::ChatReacted { target, .. }
         | RoomEventBody::ChatPinned { target, .. } => (Some(seq(*target)), None),
         RoomEventBody::MemberLeft { user, .. }

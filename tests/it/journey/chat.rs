@@ -56,7 +56,7 @@ async fn a_message_is_edited_and_deleted_and_only_a_tombstone_stays() {
     let mut cleo = server.client("cleo").await;
     cleo.refused(delete(&id, message), ErrorCode::NotFound).await;
     let deleted = ada.commit(delete(&id, message)).await;
-    assert_eq!(event(&mut ben, &id, deleted).await, RoomEventBody::ChatDeleted { target: message });
+    assert_eq!(event(&mut ben, &id, deleted).await, RoomEventBody::ChatDeleted { target: message, thread: None });
     let now = messages(&mut ben, Command::ChatHistory(history(&id))).await;
     assert_eq!((now[0].text.as_str(), now[0].deleted, now[0].from.clone()), ("", true, Some(user("ben"))));
     ben.refused(edit(&id, message, "again"), ErrorCode::Conflict).await;
@@ -131,6 +131,10 @@ async fn a_thread_lives_beside_the_room_and_is_one_level_deep() {
     let thread = messages(&mut ada, Command::ChatHistory(thread)).await;
     assert_eq!(thread.iter().map(|m| m.seq).collect::<Vec<_>>(), [root, answer, inner]);
     assert!(thread[1..].iter().all(|m| m.thread == Some(root)));
+    let deleted = ben.commit(delete(&id, answer)).await;
+    let body = RoomEventBody::ChatDeleted { target: answer, thread: Some(root) };
+    assert_eq!(event(&mut ada, &id, deleted).await, body, "says whose answers are fewer");
+    assert_eq!(messages(&mut ada, Command::ChatHistory(history(&id))).await[0].replies, 1);
     let nowhere = ChatSend { thread: Some(seq(9_999)), ..words(&id, "?") };
     let fault = ada.refused(Command::ChatSend(nowhere), ErrorCode::NotFound).await;
     assert_eq!(fault.field.as_deref(), Some("thread"));

@@ -233,7 +233,7 @@ pub fn edited(target: u64, text: &str, mentions: &[&str]) -> RoomEventBody {
 }
 
 pub fn deleted(target: u64) -> RoomEventBody {
-    RoomEventBody::ChatDeleted { target: at(target) }
+    RoomEventBody::ChatDeleted { target: at(target), thread: None }
 }
 
 pub fn reacted(target: u64, emoji: &str, on: bool) -> RoomEventBody {

@@ -143,7 +143,7 @@ impl World {
                     said.all = false;
                     said.text.clear();
                 });
-                RoomEventBody::ChatDeleted { target: at(target) }
+                RoomEventBody::ChatDeleted { target: at(target), thread: None }
             }
             (11..=13, Some(target)) => {
                 let emoji = (*self.random.pick(&["👍", "🎉"])).to_owned();

@@ -66,6 +66,7 @@ export class Timeline {
     const target = targetOf(event);
     const message = target === undefined ? undefined : this.find(target);
     if (message) this.#put(change(message, event, me));
+    if (event.type === "chat.deleted") this.#count(event.thread, -1);
   }
 
   #sent(event: RoomEvent & { type: "chat.sent" }, takes: boolean): void {
@@ -74,8 +75,13 @@ export class Timeline {
       if (takes) this.merge([message]);
       return;
     }
-    const root = message.thread === undefined ? undefined : this.find(message.thread);
-    if (root) this.#put({ ...root, replies: (root.replies ?? 0) + 1 });
+    this.#count(message.thread, 1);
+  }
+
+  /** The answers below a message are more or fewer. */
+  #count(thread: Seq | undefined, by: 1 | -1): void {
+    const root = thread === undefined || thread === this.#thread ? undefined : this.find(thread);
+    if (root) this.#put({ ...root, replies: Math.max(0, (root.replies ?? 0) + by) });
   }
 
   #put(message: Message): void {

@@ -160,6 +160,8 @@ test("an answer in a thread counts on its first message and stays out of the roo
   await scene.socket.say(sent(2, "aside", "ben", { thread: 1 }));
   expect(texts(room)).toEqual(["root"]);
   expect(room.state.messages[0]?.replies).toBe(1);
+  await scene.socket.say({ type: "chat.deleted", room: "r", seq: 3, at: 9, from: "ben", target: 2, thread: 1 });
+  expect(room.state.messages[0]?.replies).toBe(0);
 });
 
 test("older messages come by page, and events that overtook the page hold", async () => {
