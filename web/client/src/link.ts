@@ -56,12 +56,16 @@ export interface LinkHandler {
 
 /** From the first try to `welcome`: a token, a handshake, a hello. */
 const CONNECT_MS = 20_000;
-/** How long a probe may stay unanswered before the connection counts as dead. */
+/** How long nothing at all may come after a probe before the connection counts as dead. */
 const PROBE_MS = 10_000;
+/** How long its answer may take when other frames come: a line may carry one way only. */
+const PROBE_MOST_MS = 30_000;
 /** A connection that held this long was a good one: the next loss starts with short delays again. */
 const STABLE_MS = 10_000;
 /** A token is renewed this long before it expires, or at a fifth of its rest when that is shorter. */
 const REFRESH_MS = 60_000;
+/** A provider that gives the same old token again is not asked in a loop. */
+const REFRESH_LEAST_MS = 5_000;
 
 /** One connection at a time, for as long as the client lives. */
 export class Link {
@@ -76,6 +80,17 @@ export class Link {
   #session: { id: string; secret: string } | undefined;
   #lastId = 0;
   #heardAt = 0;
+  /** The last probe: its number until it is answered. */
+  #probed: number | undefined;
+  /** The token that is being fetched: who asks meanwhile gets the same. */
+  #fetching: { reason: TokenReason; token: Promise<string> } | undefined;
+  /** The number of `token.refresh` until it is answered. */
+  #refreshing: number | undefined;
+  #isRefreshing = false;
+  #refreshes = 0;
+  #late: () => void = () => {};
+  /** Whether the delay that is being waited for is the server's own: no hint shortens it. */
+  #isTold = false;
   #byeMs: number | undefined;
   #fault: Fault | undefined;
   #renewed = false;
@@ -102,14 +117,18 @@ export class Link {
     this.#connect("connect");
   }
 
-  /** Tries at once instead of at the end of the delay, and makes sure that an open connection is alive. */
+  /**
+   * A hint that the network changed: tries at once instead of at the end of the delay, unless the delay is the
+   * server's, and makes sure that an open connection is alive.
+   */
   wake(): void {
-    if (this.phase.phase === "waiting") this.#connect("connect");
+    if (this.phase.phase === "waiting" && !this.#isTold) this.#connect("connect");
     else if (this.isOpen) this.#probe();
   }
 
-  /** Tries again after a refusal. */
+  /** A person's word: tries at once, also after a refusal. */
   retry(): void {
+    if (this.phase.phase === "waiting") return this.#connect("connect");
     if (this.phase.phase !== "refused") return this.wake();
     this.#attempt = 0;
     this.#renewed = false;
@@ -125,8 +144,13 @@ export class Link {
   /** Sends when open; else the frame is not sent and the answer is false. */
   send(frame: object): boolean {
     if (!this.isOpen || !this.#socket) return false;
-    this.#socket.send(JSON.stringify(frame));
-    return true;
+    try {
+      this.#socket.send(JSON.stringify(frame));
+      return true;
+    } catch {
+      // It is closing, and its close event is on the way.
+      return false;
+    }
   }
 
   /** Gives this connection up and makes a new one that goes on where this one was. */
@@ -137,6 +161,7 @@ export class Link {
   close(): void {
     this.#generation += 1;
     this.#timers.end();
+    this.#late();
     this.#detach(1000, "closed");
     this.#enter({ phase: "closed" });
   }
@@ -155,7 +180,7 @@ export class Link {
     this.#fault = undefined;
     this.#enter({ phase: "connecting", attempt: this.#attempt });
     this.#timers.set("connect", CONNECT_MS, () => this.#lost(1006, "timeout"));
-    this.#ask(reason).then(
+    this.#token(reason).then(
       (token) => {
         if (generation === this.#generation) this.#dial(token);
       },
@@ -167,8 +192,39 @@ export class Link {
     );
   }
 
-  async #ask(reason: TokenReason): Promise<string> {
-    return this.#options.token(reason);
+  /** Asks the provider, one question at a time: a token that comes while another reason arises serves both. */
+  #token(reason: TokenReason): Promise<string> {
+    const running = this.#fetching;
+    // A token that was asked for before the last one was refused may be the same one again.
+    if (running && (reason !== "expired" || running.reason === "expired")) return running.token;
+    const token = this.#fetch(reason);
+    const fetching = { reason, token };
+    this.#fetching = fetching;
+    const done = () => {
+      if (this.#fetching === fetching) this.#fetching = undefined;
+    };
+    token.then(done, done);
+    return token;
+  }
+
+  /** A provider that never answers must not keep the next question from being asked. */
+  async #fetch(reason: TokenReason): Promise<string> {
+    const { clock, token } = this.#options;
+    let late: unknown;
+    try {
+      return await Promise.race([
+        (async () => token(reason))(),
+        new Promise<never>((_, reject) => {
+          late = clock.setTimeout(() => reject(new Error("the token provider did not answer")), CONNECT_MS);
+          this.#late = () => {
+            clock.clearTimeout(late);
+            reject(new Error("closed"));
+          };
+        }),
+      ]);
+    } finally {
+      clock.clearTimeout(late);
+    }
   }
 
   #dial(token: string): void {
@@ -208,6 +264,15 @@ export class Link {
       return;
     }
     if (frame.type === "token.expiring") return void this.#refresh();
+    if (frame.type === "pong") {
+      if (frame.id === this.#probed) this.#probed = undefined;
+      return;
+    }
+    if (frame.type === "error" && frame.id !== undefined && frame.id === this.#refreshing) {
+      // The next token may do better; without one the server closes when this one ends.
+      this.#refreshing = undefined;
+      return this.#refreshLater();
+    }
     // Before `welcome` there is nothing but the reason of a refusal.
     if (!this.isOpen) {
       if (frame.type === "error") this.#fault = frame;
@@ -218,6 +283,10 @@ export class Link {
 
   #welcome(welcome: Welcome): void {
     this.#timers.end();
+    this.#probed = undefined;
+    this.#refreshing = undefined;
+    this.#isRefreshing = false;
+    this.#refreshes = 0;
     this.#session = { id: welcome.session, secret: welcome.secret };
     this.#renewed = false;
     this.#frameBytes = welcome.frame_bytes;
@@ -242,31 +311,54 @@ export class Link {
   #probe(): void {
     if (this.#timers.has("probe")) return;
     const asked = this.#options.clock.now();
-    this.send({ type: "ping", id: this.nextId() });
+    const id = this.nextId();
+    this.#probed = id;
+    this.send({ type: "ping", id });
     this.#timers.set("probe", PROBE_MS, () => {
-      if (this.#heardAt < asked) this.#lost(1006, "silent");
+      if (this.#heardAt < asked) return this.#lost(1006, "silent");
+      if (this.#probed !== id) return;
+      this.#timers.set("probe", PROBE_MOST_MS - PROBE_MS, () => {
+        if (this.#probed === id) this.#lost(1006, "unanswered");
+      });
     });
   }
 
   /** By the server's clock, so that a device whose clock is wrong renews in time too. */
   #planRefresh(expiresAt: number): void {
     const rest = expiresAt - this.#options.clock.now() - this.#aheadMs;
-    this.#timers.set("refresh", rest - Math.min(REFRESH_MS, rest / 5), () => void this.#refresh());
+    const wait = Math.max(rest - Math.min(REFRESH_MS, rest / 5), REFRESH_LEAST_MS);
+    this.#timers.set("refresh", wait, () => void this.#refresh());
   }
 
   async #refresh(): Promise<void> {
     const generation = this.#generation;
+    // One at a time: the server's reminder may come while the own timer's question is on its way.
+    if (this.#isRefreshing || this.#refreshing !== undefined) return;
+    this.#isRefreshing = true;
     try {
-      const token = await this.#ask("refresh");
-      if (generation === this.#generation) this.send({ type: "token.refresh", id: this.nextId(), token });
-    } catch {
-      // Until the token expires there is time; then the server closes and the provider is asked once more.
-      if (generation === this.#generation) this.#timers.set("refresh", 5_000, () => void this.#refresh());
+      const token = await this.#token("refresh");
+      if (generation !== this.#generation) return;
+      this.#refreshing = this.nextId();
+      this.send({ type: "token.refresh", id: this.#refreshing, token });
+    } catch (error) {
+      // Until the token expires there is time; then the server closes and the provider is asked once more. Who has
+      // said that there is none is not asked before.
+      if (generation === this.#generation && !(error instanceof NoToken)) this.#refreshLater();
+    } finally {
+      if (generation === this.#generation) this.#isRefreshing = false;
     }
+  }
+
+  #refreshLater(): void {
+    const wait = REFRESH_LEAST_MS + backoff(this.#refreshes, this.#options.clock.random());
+    this.#refreshes += 1;
+    this.#timers.set("refresh", wait, () => void this.#refresh());
   }
 
   /** The reply to `token.refresh`. */
   refreshed(expiresAt: number): void {
+    this.#refreshing = undefined;
+    this.#refreshes = 0;
     this.#planRefresh(expiresAt);
   }
 
@@ -292,8 +384,11 @@ export class Link {
 
   #wait(delayMs?: number): void {
     const { clock } = this.#options;
-    const asked = this.#byeMs ?? (this.#fault && passes(this.#fault) ? this.#fault.retry_after_ms : undefined);
+    // The delays of `bye` are spread by the server; others are spread here.
+    const later = this.#fault && passes(this.#fault) ? this.#fault.retry_after_ms : undefined;
+    const asked = this.#byeMs ?? (later === undefined ? undefined : Math.round(later * (1 + clock.random() / 4)));
     const delay = delayMs ?? asked ?? backoff(this.#attempt, clock.random());
+    this.#isTold = delayMs === undefined && asked !== undefined;
     this.#attempt += 1;
     this.#enter({ phase: "waiting", attempt: this.#attempt, retryAt: clock.now() + delay });
     this.#timers.set("connect", delay, () => this.#connect("connect"));
