@@ -20,6 +20,7 @@ import type {
   Welcome,
 } from "./protocol.ts";
 import { Room } from "./room.ts";
+import { tabStore } from "./shelf.ts";
 
 interface Asked {
   frame: Query;
@@ -41,6 +42,9 @@ const PROFILES = 100;
 const CLOSED_ROOMS = 20;
 /** Somebody whose name was not told may have come into a shared room since. */
 const ASK_AGAIN_MS = 60_000;
+/** Names and pictures that are kept; the ones that were learnt first go first, and come again when they are shown. */
+const MOST_PROFILES = 5_000;
+const LIST_AGAIN_MS = 30_000;
 const NONE: readonly string[] = [];
 
 /** Connects, and stays connected until `close()`. Nothing is thrown: `state` tells how it goes. */
@@ -52,7 +56,7 @@ export class Client extends Emitter<ClientEvents> {
   readonly #clock: Clock;
   readonly #link: Link;
   readonly #outbox: Outbox;
-  readonly #list = new RoomList();
+  #list = new RoomList();
   readonly #isListed: boolean;
   readonly #rooms = new Map<RoomId, Room>();
   readonly #calls = new Map<number, (outcome: Outcome) => void>();
@@ -92,7 +96,8 @@ export class Client extends Emitter<ClientEvents> {
         refused: (entry) => this.#rooms.get(entry.frame.room)?.refused(entry),
       },
       this.#clock,
-      options.store,
+      options.store === undefined ? tabStore() : (options.store ?? undefined),
+      this.#newKey().slice(0, 12),
     );
     this.#link = new Link(
       {
@@ -150,6 +155,7 @@ export class Client extends Emitter<ClientEvents> {
     const known = this.#profiles.get(user);
     const now = this.#clock.now();
     if (!known && now - (this.#askedFor.get(user) ?? Number.NEGATIVE_INFINITY) > ASK_AGAIN_MS) {
+      if (this.#askedFor.size >= MOST_PROFILES) this.#askedFor.clear();
       this.#askedFor.set(user, now);
       if (this.#unknown.size === 0) queueMicrotask(() => void this.#askProfiles());
       this.#unknown.add(user);
@@ -169,23 +175,25 @@ export class Client extends Emitter<ClientEvents> {
       isOpen: () => this.#link.isOpen,
       call: (frame, done) => this.#call(frame, done),
       tell: (frame) => this.#link.send({ ...frame, id: this.#link.nextId() }),
-      newKey,
+      newKey: () => this.#newKey(),
       learn: (profiles) => this.#learn(profiles),
       changed: () => this.#changed(),
       readUpTo: (room, seq) => {
         this.#list.read(room, seq);
         this.#listChanged();
       },
+      isEnded: () => this.#link.phase.phase === "closed",
+      renewed: (room) => this.#list.forgetRead(room),
+      closed: (room) => this.#closedRoom(room),
     });
     this.#rooms.set(id, room);
-    this.#forgetClosed();
     return room;
   }
 
   /** Creates a room, also when offline: the id is known at once, `created` tells when the server has it. */
   createRoom(fields: Omit<RoomCreate, "key">): { room: RoomId; created: Promise<Seq> } {
-    const room = fields.room ?? newKey().slice(0, 20);
-    const frame = { type: "room.create", ...fields, room, key: newKey() } as Durable;
+    const room = fields.room ?? this.#newKey().slice(0, 20);
+    const frame = { type: "room.create", ...fields, room, key: this.#newKey() } as Durable;
     return { room, created: this.#outbox.add(frame).acked };
   }
 
@@ -242,7 +250,11 @@ export class Client extends Emitter<ClientEvents> {
     this.#isFirst = false;
     this.#welcome = welcome;
     // Another user's token: nothing of the one before may stay.
-    if (this.#user !== undefined && this.#user !== welcome.user) for (const room of this.#rooms.values()) room.forget();
+    if (this.#user !== undefined && this.#user !== welcome.user) {
+      for (const room of this.#rooms.values()) room.forget();
+      this.#list = new RoomList();
+      this.#listChanged();
+    }
     this.#user = welcome.user;
     this.#cursor = welcome.cursor;
     this.#outbox.own(welcome.user);
@@ -362,6 +374,20 @@ export class Client extends Emitter<ClientEvents> {
     });
   }
 
+  /**
+   * 128 random bits in characters that every id and key may have. They have to be unique, not secret, so where the
+   * platform has no source of its own (React Native) the clock's chance will do.
+   */
+  #newKey(): string {
+    const bytes = new Uint8Array(16);
+    if (typeof globalThis.crypto?.getRandomValues === "function") crypto.getRandomValues(bytes);
+    else
+      bytes.forEach((_, index) => {
+        bytes[index] = Math.floor(this.#clock.random() * 256);
+      });
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
   #later(ms: number, run: () => void): void {
     const handle = this.#clock.setTimeout(() => {
       this.#timers.delete(handle);
@@ -389,7 +415,10 @@ export class Client extends Emitter<ClientEvents> {
       }
     } catch {
       // Refused: what is known stays, and is not waited for.
-      if (epoch !== this.#epochOfList) return;
+      if (epoch !== this.#epochOfList || this.#link.phase.phase === "closed") return;
+      this.#later(LIST_AGAIN_MS, () => {
+        if (epoch === this.#epochOfList && this.#link.isOpen) void this.#restoreList();
+      });
       this.#list.isComplete = true;
       return this.#listChanged();
     }
@@ -413,18 +442,23 @@ export class Client extends Emitter<ClientEvents> {
       return !old || old.name !== name || old.avatar !== avatar;
     });
     if (news.length === 0) return;
-    this.#profiles = new Map([...this.#profiles, ...news]);
+    const all = new Map([...this.#profiles, ...news]);
+    for (const user of all.keys()) {
+      if (all.size <= MOST_PROFILES) break;
+      if (user !== this.#user) all.delete(user);
+    }
+    this.#profiles = all;
     for (const [user] of news) this.#askedFor.delete(user);
     this.emitSoon("profiles", () => this.#profiles);
     this.#changed();
   }
 
   /** Keeps the states of the rooms that were closed last. */
-  #forgetClosed(): void {
-    const closedRooms = [...this.#rooms.values()].filter((room) => !room.isWanted);
-    for (const room of closedRooms.slice(0, Math.max(0, closedRooms.length - CLOSED_ROOMS))) {
-      room.forget();
-    }
+  #closedRoom(room: Room): void {
+    this.#rooms.delete(room.id);
+    this.#rooms.set(room.id, room);
+    const closedRooms = [...this.#rooms.values()].filter((other) => !other.isWanted);
+    for (const old of closedRooms.slice(0, Math.max(0, closedRooms.length - CLOSED_ROOMS))) old.forget();
   }
 
   #listChanged(): void {
@@ -450,6 +484,7 @@ export class Client extends Emitter<ClientEvents> {
       retryAt: phase.phase === "waiting" ? phase.retryAt : undefined,
       refusal: phase.phase === "refused" ? phase.refusal : undefined,
       waiting: this.#outbox.waiting,
+      isSaved: this.#outbox.isSaved,
       user: this.#user,
       profile: this.#user === undefined ? undefined : this.#profiles.get(this.#user),
       mayCreate: welcome?.may_create ?? false,
@@ -476,29 +511,28 @@ export class Client extends Emitter<ClientEvents> {
   }
 }
 
-/** 128 random bits in characters that every id and key may have. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 function closed(): StoaError {
   return new StoaError({ code: "closed", message: "the client was closed" });
 }
 
-/** A device that has its network back, or a page that is looked at again, should not wait for a delay to pass. */
+/**
+ * A device that has its network back, or a page that is looked at again, should not wait for a delay to pass; one that
+ * has lost its network should know soon. None of these is trusted further than to try.
+ */
 function listenToNetwork(wake: () => void): () => void {
   const target = globalThis as Partial<
     Pick<typeof globalThis, "addEventListener" | "removeEventListener" | "document">
   >;
-  if (!target.addEventListener) return () => {};
+  const { addEventListener, removeEventListener, document } = target;
+  if (!addEventListener || !removeEventListener) return () => {};
   const seen = () => {
-    if (target.document?.visibilityState === "visible") wake();
+    if (document?.visibilityState === "visible") wake();
   };
-  target.addEventListener("online", wake);
-  target.document?.addEventListener("visibilitychange", seen);
+  const names = ["online", "offline", "pageshow"];
+  for (const name of names) addEventListener(name, wake);
+  document?.addEventListener("visibilitychange", seen);
   return () => {
-    target.removeEventListener?.("online", wake);
-    target.document?.removeEventListener("visibilitychange", seen);
+    for (const name of names) removeEventListener(name, wake);
+    document?.removeEventListener("visibilitychange", seen);
   };
 }

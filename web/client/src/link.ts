@@ -122,12 +122,14 @@ export class Link {
    * server's, and makes sure that an open connection is alive.
    */
   wake(): void {
-    if (this.phase.phase === "waiting" && !this.#isTold) this.#connect("connect");
+    const isOnline = (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine !== false;
+    if (this.phase.phase === "waiting" && !this.#isTold && isOnline) this.#connect("connect");
     else if (this.isOpen) this.#probe();
   }
 
   /** A person's word: tries at once, also after a refusal. */
   retry(): void {
+    if (this.phase.phase === "closed") return;
     if (this.phase.phase === "waiting") return this.#connect("connect");
     if (this.phase.phase !== "refused") return this.wake();
     this.#attempt = 0;

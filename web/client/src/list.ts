@@ -55,9 +55,14 @@ export class RoomList {
 
   /** The reader's marker moved on this device; the server's row follows. */
   read(room: RoomId, seq: Seq): void {
-    this.#reads.set(room, seq);
+    this.#reads.set(room, Math.max(seq, this.#reads.get(room) ?? 0));
     const entry = this.#entries.get(room);
     if (entry) this.#set(room, entry);
+  }
+
+  /** The room's log began anew: its places mean something else. */
+  forgetRead(room: RoomId): void {
+    this.#reads.delete(room);
   }
 
   #set(room: RoomId, entry: RoomEntry): void {

@@ -1,8 +1,8 @@
 // What a client takes and what it tells.
 import type { Clock } from "./clock.ts";
 import type { Refusal, SocketClass, TokenProvider } from "./link.ts";
-import type { Store } from "./outbox.ts";
 import type { ClientFrame, Data, Name, PresenceState, Profile, RoomEntry, RoomId, Seq, UserId } from "./protocol.ts";
+import type { Store } from "./shelf.ts";
 
 export interface ConnectOptions {
   /** Where the server is: `wss://host/v1/ws`. `http` and `https` addresses are taken as `ws` and `wss`. */
@@ -11,8 +11,11 @@ export interface ConnectOptions {
   token: TokenProvider;
   /** Who the token will be for: what this user left in `store` is shown before the first connection. */
   user?: UserId;
-  /** Keeps commands that wait over a reload: `sessionStorage` in a browser. */
-  store?: Store;
+  /**
+   * Keeps commands that wait over a reload. In a browser it is the tab's `sessionStorage` when nothing is given;
+   * `localStorage` keeps them over the tab's end too, and is safe with several tabs; `null` keeps nothing.
+   */
+  store?: Store | null;
   /** Another WebSocket than the platform's. */
   WebSocket?: SocketClass;
   /** Another clock than the system's. */
@@ -38,6 +41,8 @@ export interface ClientState {
   refusal?: Refusal;
   /** Commands that are not committed yet. */
   waiting: number;
+  /** Whether what waits would survive a reload: there is a store, and it took them. */
+  isSaved: boolean;
   user?: UserId;
   profile?: Profile;
   mayCreate: boolean;

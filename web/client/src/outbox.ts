@@ -1,13 +1,8 @@
+import { backoff } from "./backoff.ts";
 import { type Clock, Timers } from "./clock.ts";
 import { passes, StoaError } from "./errors.ts";
 import type { Ack, ClientFrame, Fault, Key, Message, RoomId, Seq, UserId } from "./protocol.ts";
-
-/** What `sessionStorage` does; anything with these three will do. */
-export interface Store {
-  getItem(name: string): string | null;
-  setItem(name: string, value: string): void;
-  removeItem(name: string): void;
-}
+import { Shelf, type Store } from "./shelf.ts";
 
 type Without<Frame, Names extends string> = Frame extends unknown ? Omit<Frame, Names> : never;
 
@@ -29,6 +24,8 @@ export interface Entry {
   tried?: boolean;
   /** The event that looks like it; the acknowledgement decides. */
   claimed?: Seq;
+  /** How often it was refused for a while. */
+  tries?: number;
   settle?: { resolve(seq: Seq): void; reject(error: StoaError): void };
 }
 
@@ -46,8 +43,8 @@ export interface OutboxHandler {
 
 /** More would be a loop of the host application's, not a person who types while offline. */
 const MOST = 1_000;
-/** For refusals that pass but do not say when. */
-const AGAIN_MS = 1_000;
+/** Refusals that should not be, but may pass: a fault of the server, a token that ends just now. */
+const MOST_ODD = 5;
 
 /**
  * Durable commands on their way. Each room has a lane, and a lane has one command on its way at a time: what a person
@@ -58,15 +55,32 @@ export class Outbox {
   readonly #handler: OutboxHandler;
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #store: Store | undefined;
+  readonly #shelf: Shelf | undefined;
   readonly #lanes = new Map<RoomId, Entry[]>();
   #user: UserId | undefined;
+  /** Whether what was left behind is being looked for: it goes first. */
+  #isLoading = false;
+  #isEnded = false;
 
-  constructor(handler: OutboxHandler, clock: Clock, store: Store | undefined) {
+  /** `id` names this client among those that share the store. */
+  constructor(handler: OutboxHandler, clock: Clock, store: Store | undefined, id: string) {
     this.#handler = handler;
     this.#clock = clock;
     this.#timers = new Timers(clock);
-    this.#store = store;
+    this.#shelf =
+      store &&
+      new Shelf(store, id, {
+        take: (text) => this.#take(text),
+        loaded: () => {
+          this.#isLoading = false;
+          this.flush();
+        },
+      });
+  }
+
+  /** Whether what waits would survive a reload. */
+  get isSaved(): boolean {
+    return this.#shelf !== undefined && this.#user !== undefined && this.#shelf.isSaved;
   }
 
   /** Whose commands these are: what this user left behind is taken up, another's is put away. */
@@ -74,12 +88,9 @@ export class Outbox {
     if (this.#user === user) return;
     if (this.#user !== undefined) this.#putAway();
     this.#user = user;
-    // What was said before the first welcome comes after what an earlier page left behind.
-    for (const entry of this.#load()) {
-      const lane = this.#lane(entry.frame.room);
-      const first = lane.findIndex((other) => other.at > entry.at);
-      lane.splice(first < 0 ? lane.length : first, 0, entry);
-      this.#handler.changed(entry.frame.room);
+    if (this.#shelf) {
+      this.#isLoading = true;
+      this.#shelf.open(user);
     }
     this.#save();
   }
@@ -103,8 +114,15 @@ export class Outbox {
     });
     // Whoever does not wait for it sees the refusal in the room's state.
     acked.catch(() => {});
-    if (this.#size() >= MOST) {
-      entry.settle?.reject(new StoaError({ code: "overloaded", message: "too many commands are waiting" }));
+    const fault = this.#isEnded
+      ? ({ code: "closed", message: "the client was closed" } as const)
+      : this.#size() >= MOST
+        ? ({ code: "overloaded", message: "too many commands are waiting" } as const)
+        : undefined;
+    if (fault) {
+      entry.settle?.reject(new StoaError(fault));
+      // Whoever sent words gets them back.
+      if (fault.code !== "closed") this.#handler.refused({ ...entry, status: "failed", fault });
       return { key: frame.key, acked };
     }
     this.#lane(frame.room).push(entry);
@@ -113,13 +131,18 @@ export class Outbox {
     return { key: frame.key, acked };
   }
 
-  /** Sends a refused command again, under a new key. */
+  /**
+   * Sends a refused command again. Its key stays, so that it cannot be doubled should it have been committed after all;
+   * only when the key was used for something else it gets a new one.
+   */
   retry(room: RoomId, key: Key, newKey: Key): void {
     const lane = this.#lane(room);
     const entry = lane.find((other) => other.frame.key === key && other.status === "failed");
     if (!entry) return;
     lane.splice(lane.indexOf(entry), 1);
-    lane.push({ frame: { ...entry.frame, key: newKey }, at: this.#clock.now(), status: "waiting" });
+    const isTaken = entry.fault?.code === "conflict";
+    const frame = isTaken ? { ...entry.frame, key: newKey } : entry.frame;
+    lane.push({ frame, at: this.#clock.now(), status: "waiting", tried: !isTaken && entry.tried });
     this.#changed(room);
     this.flush(room);
   }
@@ -138,7 +161,7 @@ export class Outbox {
       for (const each of [...this.#lanes.keys()]) this.flush(each);
       return;
     }
-    if (this.#timers.has(room) || !this.#handler.ready(room)) return;
+    if (this.#isEnded || this.#isLoading || this.#timers.has(room) || !this.#handler.ready(room)) return;
     const lane = this.lane(room);
     const entry = lane.find(isOpen);
     if (!entry || entry.status === "sending") return;
@@ -174,8 +197,10 @@ export class Outbox {
   }
 
   end(): void {
+    this.#isEnded = true;
     this.#timers.end();
     this.#putAway();
+    this.#shelf?.end();
   }
 
   /** Forgets what is in memory; what is kept stays kept. */
@@ -194,11 +219,19 @@ export class Outbox {
     if (!this.lane(room).includes(entry)) return;
     if (outcome === "lost") entry.status = "waiting";
     else if ("ack" in outcome) return this.#acked(entry, outcome.ack);
-    else if (passes(outcome.fault)) {
+    else if (this.#mayPass(entry, outcome.fault)) {
       entry.status = "waiting";
-      this.#timers.set(room, outcome.fault.retry_after_ms ?? AGAIN_MS, () => this.flush(room));
+      const wait = outcome.fault.retry_after_ms ?? 500 + backoff(entry.tries ?? 0, this.#clock.random());
+      entry.tries = (entry.tries ?? 0) + 1;
+      this.#timers.set(room, wait, () => this.flush(room));
     } else return this.#refused(entry, outcome.fault);
     this.#changed(room);
+  }
+
+  #mayPass(entry: Entry, fault: Fault): boolean {
+    if (passes(fault)) return true;
+    const isOdd = fault.code === "internal" || fault.code === "unauthorized";
+    return isOdd && (entry.tries ?? 0) < MOST_ODD;
   }
 
   #acked(entry: Entry, ack: Ack): void {
@@ -251,13 +284,8 @@ export class Outbox {
     this.#handler.changed(room);
   }
 
-  #name(): string | undefined {
-    return this.#user === undefined ? undefined : `stoa.outbox:${this.#user}`;
-  }
-
   #save(): void {
-    const name = this.#name();
-    if (!this.#store || !name) return;
+    if (!this.#shelf || this.#user === undefined) return;
     const kept = [...this.#lanes.values()]
       .flat()
       .filter((entry) => entry.status !== "sent")
@@ -268,23 +296,34 @@ export class Outbox {
         fault,
         tried,
       }));
-    try {
-      if (kept.length === 0) this.#store.removeItem(name);
-      else this.#store.setItem(name, JSON.stringify(kept));
-    } catch {
-      // The store is full or forbidden: what waits is still in memory.
-    }
+    this.#shelf.save(kept.length === 0 ? undefined : JSON.stringify(kept));
   }
 
-  #load(): Entry[] {
-    const name = this.#name();
-    if (!this.#store || !name) return [];
-    try {
-      const kept: unknown = JSON.parse(this.#store.getItem(name) ?? "[]");
-      return Array.isArray(kept) ? (kept as Entry[]).filter((entry) => entry?.frame?.key && entry.frame.room) : [];
-    } catch {
-      return [];
+  /** What an earlier page left behind; what was said before it was found comes after it. */
+  #take(text: string): void {
+    for (const { frame, at, status, fault, tried } of parse(text)) {
+      const lane = this.#lane(frame.room);
+      if (lane.some((other) => other.frame.key === frame.key)) continue;
+      const entry: Entry = { frame, at, status, fault, tried };
+      const first = lane.findIndex((other) => other.at > at);
+      lane.splice(first < 0 ? lane.length : first, 0, entry);
+      this.#handler.changed(frame.room);
     }
+    this.#save();
+    this.flush();
+  }
+}
+
+/** What was kept, as far as it can be understood: other versions, and other people, may have written there. */
+function parse(text: string): Entry[] {
+  try {
+    const kept: unknown = JSON.parse(text);
+    if (!Array.isArray(kept)) return [];
+    return (kept as (Entry | null)[])
+      .filter((entry) => typeof entry?.frame?.key === "string" && typeof entry.frame.room === "string")
+      .map((entry) => ({ ...(entry as Entry), status: entry?.status === "failed" ? "failed" : "waiting" }));
+  } catch {
+    return [];
   }
 }
 

@@ -39,6 +39,11 @@ export interface RoomHost {
   learn(profiles: Snapshot["profiles"]): void;
   changed(room: Room): void;
   readUpTo(room: RoomId, seq: Seq): void;
+  /** The client was closed: nothing begins any more. */
+  isEnded(): boolean;
+  /** The room's log began anew. */
+  renewed(room: RoomId): void;
+  closed(room: Room): void;
 }
 
 const PAGE = 50;
@@ -73,6 +78,8 @@ export class Room extends Emitter<RoomEvents> {
   #fault: Fault | undefined;
   #isAttached = false;
   #isAttaching = false;
+  /** Counts attempts to attach, and the ends of attachments. */
+  #attempt = 0;
   #gaps = 0;
   #cursor: Cursor | undefined;
   #head: Seq = 0;
@@ -122,6 +129,11 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Attaches, now and after every reconnect. Fulfilled when the state is there, rejected when it is refused. */
   open(): Promise<void> {
+    if (this.#host.isEnded()) {
+      const ended = Promise.reject(new StoaError({ code: "closed", message: "the client was closed" }));
+      ended.catch(() => {});
+      return ended;
+    }
     const opened =
       this.#phase === "open" && this.#isAttached
         ? Promise.resolve()
@@ -140,11 +152,16 @@ export class Room extends Emitter<RoomEvents> {
   close(): void {
     if (!this.#isWanted) return;
     this.#isWanted = false;
+    // What a timer would have told a moment later.
+    if (this.#isAttached && this.#readSeq > this.#readTold) {
+      this.#host.tell({ type: "chat.read", room: this.id, seq: this.#readSeq });
+    }
     if (this.#isAttached || this.#isAttaching) this.#host.tell({ type: "room.close", room: this.id });
     this.detached();
     this.#history.keep(KEPT);
     this.#phase = "closed";
     this.#settleOpening(new StoaError({ code: "closed", message: "the room was closed" }));
+    this.#host.closed(this);
     this.#changed();
   }
 
@@ -269,9 +286,13 @@ export class Room extends Emitter<RoomEvents> {
   attach(): void {
     if (!this.#isWanted || this.#isAttaching || !this.#host.isOpen()) return;
     this.#isAttaching = true;
+    this.#attempt += 1;
+    const attempt = this.#attempt;
     this.#changed();
     const since = this.#gaps < MOST_GAPS ? this.#cursor : undefined;
     this.#host.call({ type: "room.open", room: this.id, since }, (outcome) => {
+      // The room was closed and opened again meanwhile: the answer to that counts.
+      if (attempt !== this.#attempt) return;
       this.#isAttaching = false;
       if (outcome === "lost" || !this.#isWanted) return;
       if ("ack" in outcome) {
@@ -287,6 +308,7 @@ export class Room extends Emitter<RoomEvents> {
   /** The connection is gone, or the room was left: nothing that passes is true any more. */
   detached(): void {
     this.#timers.end();
+    this.#attempt += 1;
     this.#isAttached = false;
     this.#isAttaching = false;
     this.#typing = { users: [], count: 0 };
@@ -302,8 +324,14 @@ export class Room extends Emitter<RoomEvents> {
     this.#access = undefined;
     this.#pins = [];
     this.#members = [];
+    this.#memberCount = 0;
+    this.#online = 0;
     this.#presence = new Map();
     this.#read = new Map();
+    this.#readSeq = 0;
+    this.#readTold = 0;
+    this.#head = 0;
+    this.#gaps = 0;
     this.#changed();
   }
 
@@ -393,7 +421,12 @@ export class Room extends Emitter<RoomEvents> {
     const known = this.#cursor?.epoch === opened.epoch ? this.#cursor.seq : undefined;
     this.#claimOwn(snapshot, known);
     // In a log that began anew, places mean something else.
-    if (this.#cursor && this.#cursor.epoch !== opened.epoch) this.#readSeq = 0;
+    if (this.#cursor && this.#cursor.epoch !== opened.epoch) {
+      this.#readSeq = 0;
+      this.#host.renewed(this.id);
+      // What was committed in the log of before is shown by the new one, or is gone with it.
+      this.#host.outbox.reached(this.id, Number.POSITIVE_INFINITY);
+    }
     this.#cursor = { epoch: opened.epoch, seq: opened.seq };
     this.#gaps = 0;
     this.#host.learn(snapshot.profiles);

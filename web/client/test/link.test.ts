@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { backoff, NoToken } from "../src/index.ts";
-import { FakeSocket, Scene, settle } from "./fake.ts";
+import { ack, FakeSocket, Scene, settle } from "./fake.ts";
 
 test("the first frame is hello with the token, over the protocol's own subprotocol", async () => {
   const scene = new Scene({ url: "https://host/v1/ws", client: "test/1" });
@@ -211,4 +211,113 @@ test("a listener that throws keeps nobody else from hearing", async () => {
   expect(heard).toHaveBeenCalled();
   expect(report).toHaveBeenCalledWith(expect.objectContaining({ message: "a listener's own fault" }));
   vi.unstubAllGlobals();
+});
+
+test("a hint that the network is back does not shorten the server's delay, a person's word does", async () => {
+  const scene = new Scene();
+  await scene.welcome();
+  const heard = new Map<string, () => void>();
+  vi.stubGlobal("addEventListener", (name: string, run: () => void) => heard.set(name, run));
+  vi.stubGlobal("removeEventListener", (name: string) => heard.delete(name));
+  const other = new Scene();
+  await other.welcome();
+  expect([...heard.keys()]).toEqual(["online", "offline", "pageshow"]);
+  await other.socket.say({ type: "bye", reconnect_after_ms: 7_000 });
+  await other.socket.drop(4000, "going_away");
+  heard.get("online")?.();
+  await settle();
+  expect(FakeSocket.all).toHaveLength(1);
+  other.client.retry();
+  await settle();
+  expect(FakeSocket.all).toHaveLength(2);
+  await other.socket.drop();
+  heard.get("online")?.();
+  await settle();
+  expect(FakeSocket.all).toHaveLength(3);
+  other.client.close();
+  expect(heard.size).toBe(0);
+  vi.unstubAllGlobals();
+  scene.client.close();
+});
+
+test("one token is asked for at a time, and a reminder does not ask twice", async () => {
+  const asked: string[] = [];
+  const answers: ((token: string) => void)[] = [];
+  const scene = new Scene({
+    token: (reason) => {
+      asked.push(reason);
+      return new Promise((resolve) => answers.push(resolve));
+    },
+  });
+  answers[0]?.("one");
+  await scene.welcome({ expires_at: scene.clock.now() + 100_000, idle_ms: 10_000_000 });
+  await scene.clock.advance(80_000);
+  await scene.socket.say({ type: "token.expiring", expires_at: 0 });
+  expect(asked).toEqual(["connect", "refresh"]);
+  // The connection is lost meanwhile: the token that is on its way serves the next one.
+  await scene.socket.drop();
+  await scene.clock.advance(1_000);
+  expect(asked).toEqual(["connect", "refresh"]);
+  answers[1]?.("two");
+  await settle();
+  scene.socket.onopen?.({} as never);
+  expect(scene.socket.next("hello").token).toBe("two");
+});
+
+test("a provider that never answers is given up and asked again", async () => {
+  const asked: string[] = [];
+  const scene = new Scene({
+    token: (reason) => {
+      asked.push(reason);
+      return new Promise(() => {});
+    },
+  });
+  await scene.clock.advance(120_000);
+  expect(asked.length).toBeGreaterThan(2);
+  expect(scene.client.state.status).toBe("offline");
+  scene.client.close();
+  expect(scene.clock.pending).toBe(0);
+});
+
+test("a refresh that fails is tried with growing delays; the same old token is not asked for in a loop", async () => {
+  let asked = 0;
+  const scene = new Scene({
+    token: () => {
+      asked += 1;
+      return "the same";
+    },
+  });
+  await scene.welcome({ expires_at: scene.clock.now() + 1_000, idle_ms: 10_000_000 });
+  for (let round = 0; round < 10; round += 1) {
+    await scene.clock.advance(5_000);
+    const refresh = scene.socket.sent.at(-1);
+    if (refresh?.type === "token.refresh") {
+      await scene.socket.say(ack(refresh.id, { kind: "token", expires_at: scene.clock.now() + 1_000 }));
+    }
+  }
+  expect(asked).toBeLessThanOrEqual(11);
+  const before = asked;
+  for (let round = 0; round < 60; round += 1) {
+    const refresh = scene.socket.sent.at(-1);
+    if (refresh?.type === "token.refresh") {
+      await scene.socket.say({ type: "error", id: refresh.id, code: "unauthorized", message: "too old" });
+    }
+    await scene.clock.advance(1_000);
+  }
+  expect(asked - before).toBeLessThan(8);
+});
+
+test("a line that carries one way only is given up", async () => {
+  const scene = new Scene();
+  const room = scene.client.room("r");
+  await scene.welcome({ idle_ms: 40_000 });
+  await scene.clock.advance(20_000);
+  for (let second = 0; second < 29; second += 1) {
+    await scene.clock.advance(1_000);
+    await scene.socket.say({ type: "profile", user: "ben", profile: { name: `Ben ${second}` } });
+    expect(scene.client.state.status).toBe("connected");
+  }
+  await scene.clock.advance(1_000);
+  expect(scene.client.state.status).toBe("offline");
+  room.end();
 });
