@@ -98,6 +98,66 @@ export type ClientFrame = (
   | (AppSend & {
       type: "app.send";
     })
+  | (CallStart & {
+      type: "call.start";
+    })
+  | (CallRing & {
+      type: "call.ring";
+    })
+  | (CallDecline & {
+      type: "call.decline";
+    })
+  | (CallJoin & {
+      type: "call.join";
+    })
+  | (CallLeave & {
+      type: "call.leave";
+    })
+  | (CallEnd & {
+      type: "call.end";
+    })
+  | (CallUpdate & {
+      type: "call.update";
+    })
+  | (CallAdmit & {
+      type: "call.admit";
+    })
+  | (CallRefuse & {
+      type: "call.refuse";
+    })
+  | (CallMute & {
+      type: "call.mute";
+    })
+  | (CallRemove & {
+      type: "call.remove";
+    })
+  | (CallTracks & {
+      type: "call.tracks";
+    })
+  | (CallHand & {
+      type: "call.hand";
+    })
+  | (CallRelink & {
+      type: "call.relink";
+    })
+  | (CallSignal & {
+      type: "call.signal";
+    })
+  | (CallConfirm & {
+      type: "call.confirm";
+    })
+  | (CallGet & {
+      type: "call.get";
+    })
+  | (CallIce & {
+      type: "call.ice";
+    })
+  | (CallReport & {
+      type: "call.report";
+    })
+  | (CallHistory & {
+      type: "call.history";
+    })
 ) & {
   /**
    * Names the reply; at most 2^53 - 1.
@@ -121,7 +181,7 @@ export type RoomKind = "direct" | "group" | "session" | "class";
  * One thing that a person may do in a room. A role stands for a set of them; a grant or a member's record may name
  * its own set.
  */
-export type Capability = "send" | "react" | "pin" | "announce" | "invite" | "moderate" | "manage" | "app";
+export type Capability = "send" | "react" | "pin" | "announce" | "invite" | "moderate" | "manage" | "app" | "call";
 /**
  * What a person is in a room.
  */
@@ -133,6 +193,77 @@ export type RoomId = string;
  */
 export type PresenceState = "offline" | "away" | "busy" | "online";
 export type Name = string;
+/**
+ * What a call is about; participants may send more or less.
+ */
+export type CallMedia = "audio" | "video";
+/**
+ * What a track shows.
+ */
+export type TrackSource = "microphone" | "camera" | "screen" | "screen_audio";
+/**
+ * How a host mutes.
+ */
+export type MuteState = "muted" | "locked" | "free";
+export type TrackId = string;
+export type CallLinkId = string;
+/**
+ * What one end of a link says to the other.
+ */
+export type Signal =
+  | {
+      kind: "offer";
+      /**
+       * The description.
+       */
+      sdp: string;
+      /**
+       * The sender's tracks by the `mid` of the media section that carries them (RFC 8843).
+       */
+      tracks?: {
+        [k: string]: TrackId;
+      };
+    }
+  | {
+      kind: "answer";
+      /**
+       * The number of the offer that it answers. An answer to an offer that was given up is passed over.
+       */
+      offer: number;
+      /**
+       * The description.
+       */
+      sdp: string;
+      /**
+       * The sender's tracks by `mid`.
+       */
+      tracks?: {
+        [k: string]: TrackId;
+      };
+    }
+  | {
+      /**
+       * `candidate:…` as the browser has it; empty is the end of candidates.
+       */
+      candidate: string;
+      kind: "candidate";
+      /**
+       * Its media section.
+       */
+      mid?: string;
+      /**
+       * The index of its media section.
+       */
+      mline?: number;
+      /**
+       * The ICE user name of the description that it belongs to: one of a description that was given up is passed
+       * over.
+       */
+      ufrag?: string;
+    }
+  | {
+      kind: "dropped";
+    };
 /**
  * A frame of the server. Durable events are flat: see [`RoomEvent`] and [`UserEvent`].
  */
@@ -269,6 +400,133 @@ export type Control =
        */
       cursor: Cursor;
       type: "user.reset";
+    }
+  | {
+      /**
+       * The call.
+       */
+      call: Seq;
+      /**
+       * Since when its hand is raised: hands are called in this order, ties by session.
+       */
+      hand?: number;
+      /**
+       * The room.
+       */
+      room: RoomId;
+      /**
+       * Which participant.
+       */
+      session: SessionId;
+      /**
+       * What it sends.
+       */
+      tracks?: Track[];
+      type: "call.state";
+      /**
+       * Its newest verdict.
+       */
+      verdict?: Verdict;
+      /**
+       * Grows with every change; a state whose version is not above the known one is old.
+       */
+      version?: number;
+    }
+  | {
+      /**
+       * The call.
+       */
+      call: Seq;
+      /**
+       * The life of the connection, from 1. A higher one means: close the old `RTCPeerConnection`, make a new one,
+       * count signals from 1.
+       */
+      epoch: number;
+      /**
+       * The end whose offer stands when offers collide.
+       */
+      impolite: LinkEnd;
+      /**
+       * Its name; never used again in the room.
+       */
+      link: CallLinkId;
+      /**
+       * The end that gives way when offers collide. It makes the first offer of an epoch.
+       */
+      polite: LinkEnd;
+      /**
+       * The room.
+       */
+      room: RoomId;
+      type: "call.link";
+    }
+  | {
+      /**
+       * The call.
+       */
+      call: Seq;
+      /**
+       * The link.
+       */
+      link: CallLinkId;
+      /**
+       * The room.
+       */
+      room: RoomId;
+      type: "call.unlinked";
+    }
+  | (CallSignal & {
+      type: "call.signal";
+    })
+  | {
+      /**
+       * The call.
+       */
+      call: Seq;
+      /**
+       * In which life of it.
+       */
+      epoch: number;
+      /**
+       * The link.
+       */
+      link: CallLinkId;
+      /**
+       * Up to here.
+       */
+      n: number;
+      /**
+       * The room.
+       */
+      room: RoomId;
+      type: "call.confirmed";
+    }
+  | {
+      /**
+       * The call.
+       */
+      call: Seq;
+      /**
+       * In which life of it.
+       */
+      epoch: number;
+      /**
+       * The link.
+       */
+      link: CallLinkId;
+      /**
+       * Its number.
+       */
+      n: number;
+      /**
+       * The room.
+       */
+      room: RoomId;
+      /**
+       * The end whose signal it is.
+       */
+      sender: LinkEnd;
+      type: "call.unconfirmed";
     }
   | {
       /**
@@ -410,6 +668,32 @@ export type Reply =
         [k: string]: Profile;
       };
     }
+  | (CallReply & {
+      kind: "call";
+    })
+  | (CallLink & {
+      kind: "link";
+    })
+  | (IceServers & {
+      kind: "ice";
+    })
+  | {
+      /**
+       * The calls, the newest first.
+       */
+      calls: CallRecord[];
+      kind: "calls";
+      /**
+       * Whether there are older ones.
+       */
+      more: boolean;
+      /**
+       * Names of the people in them.
+       */
+      profiles?: {
+        [k: string]: Profile;
+      };
+    }
   | {
       /**
        * When the new one expires.
@@ -417,6 +701,40 @@ export type Reply =
       expires_at: number;
       kind: "token";
     };
+/**
+ * Every participant has a link to every other.
+ */
+export type Carried = "mesh";
+/**
+ * An end of a link.
+ */
+export type LinkEnd =
+  | {
+      kind: "session";
+      /**
+       * Which.
+       */
+      session: SessionId;
+    }
+  | {
+      kind: "server";
+    };
+/**
+ * How well a participant is connected, by what its client measures.
+ */
+export type Verdict = "good" | "fair" | "poor";
+/**
+ * Where a session is in a call.
+ */
+export type CallPlace = "in" | "waiting" | "out";
+/**
+ * Why a session went.
+ */
+export type CallLeaveReason = "left" | "lost" | "replaced" | "removed" | "rights";
+/**
+ * Why a call is over.
+ */
+export type CallEndReason = "ended" | "empty" | "declined" | "missed" | "archived";
 /**
  * Stable codes of refusal. A client may switch on them; sentences may change.
  */
@@ -431,7 +749,8 @@ export type ErrorCode =
   | "unavailable"
   | "unsupported"
   | "too_large"
-  | "internal";
+  | "internal"
+  | "call_full";
 /**
  * A durable event of a room, as every member sees it.
  */
@@ -558,6 +877,7 @@ export type RoomEvent = (
       name: Name;
       type: "app";
     }
+  | CallEvent
 ) & {
   /**
    * When it was committed.
@@ -580,6 +900,156 @@ export type RoomEvent = (
  * How a membership ended.
  */
 export type LeaveReason = "left" | "removed" | "banned";
+/**
+ * A durable event of a call; they stand in the room's log.
+ */
+export type CallEvent =
+  | (CallStarted & {
+      type: "call.started";
+    })
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      type: "call.rang";
+      /**
+       * Whose.
+       */
+      users: UserId[];
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * Why.
+       */
+      reason: DeclineReason;
+      type: "call.declined";
+      /**
+       * Who.
+       */
+      user: UserId;
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * A name of the user's device that tells others nothing: a newer session of the same device takes the place
+       * of an older one.
+       */
+      device?: DeviceId;
+      /**
+       * Which session.
+       */
+      session: SessionId;
+      type: "call.joined";
+      /**
+       * Whose.
+       */
+      user: UserId;
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * Why.
+       */
+      reason: CallLeaveReason;
+      /**
+       * Which session.
+       */
+      session: SessionId;
+      type: "call.left";
+      /**
+       * Whose.
+       */
+      user: UserId;
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * Which session.
+       */
+      session: SessionId;
+      type: "call.knocked";
+      /**
+       * Whose.
+       */
+      user: UserId;
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      type: "call.admitted";
+      /**
+       * Who.
+       */
+      user: UserId;
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      type: "call.refused";
+      /**
+       * Who.
+       */
+      user: UserId;
+    }
+  | (CallUpdated & {
+      type: "call.updated";
+    })
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * Which of their sources.
+       */
+      source: TrackSource;
+      /**
+       * How.
+       */
+      state: MuteState;
+      type: "call.muted";
+      /**
+       * Whom.
+       */
+      users: UserId[];
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * How long it ran, milliseconds.
+       */
+      duration_ms: number;
+      /**
+       * Why.
+       */
+      reason: CallEndReason;
+      type: "call.ended";
+    };
+/**
+ * Why somebody who was rung does not come.
+ */
+export type DeclineReason = "declined" | "busy" | "missed";
 /**
  * A durable event of a user's own log.
  */
@@ -630,6 +1100,40 @@ export type UserEvent = (
     }
   | {
       /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * What it is about.
+       */
+      media: CallMedia;
+      /**
+       * In which room.
+       */
+      room: RoomId;
+      type: "user.ring";
+      /**
+       * When it stops by itself.
+       */
+      until: number;
+    }
+  | {
+      /**
+       * Which call.
+       */
+      call: Seq;
+      /**
+       * How.
+       */
+      reason: RingEnd;
+      /**
+       * In which room.
+       */
+      room: RoomId;
+      type: "user.ring_ended";
+    }
+  | {
+      /**
        * Its body.
        */
       data?: Data;
@@ -653,6 +1157,10 @@ export type UserEvent = (
    */
   user_seq: Seq;
 };
+/**
+ * How a ring ended on the user's devices.
+ */
+export type RingEnd = "answered" | "declined" | "missed" | "cancelled" | "busy";
 
 /**
  * The token and, after a lost connection, the session that goes on.
@@ -1322,6 +1830,464 @@ export interface AppSend {
   user?: UserId;
 }
 /**
+ * Starts a call in a room and joins it. Where one runs it is joined: two who press Call at once meet.
+ */
+export interface CallStart {
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Who comes waits to be admitted; needs `moderate`.
+   */
+  lobby?: boolean;
+  /**
+   * What it is about.
+   */
+  media?: CallMedia;
+  /**
+   * Members whose devices ring. In a direct room the other one's always do.
+   */
+  ring?: UserId[];
+  /**
+   * Every member's devices ring, up to 50.
+   */
+  ring_all?: boolean;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Lets more devices ring.
+ */
+export interface CallRing {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Whose, at most 50.
+   */
+  users: UserId[];
+}
+/**
+ * Says no to a ring, for all of the user's devices.
+ */
+export interface CallDecline {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Comes in, and so answers a ring; waits in the lobby where there is one.
+ */
+export interface CallJoin {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Goes, out of the call or out of the lobby.
+ */
+export interface CallLeave {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Ends the call for all.
+ */
+export interface CallEnd {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Locks, unlocks, puts a lobby in front; absent fields stay.
+ */
+export interface CallUpdate {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Who comes waits to be admitted.
+   */
+  lobby?: boolean;
+  /**
+   * Nobody new comes in.
+   */
+  locked?: boolean;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Lets somebody in, for the rest of the call: who waits, who was removed, and who is yet to come.
+ */
+export interface CallAdmit {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Whom.
+   */
+  user: UserId;
+}
+/**
+ * Sends somebody away who waits.
+ */
+export interface CallRefuse {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Whom.
+   */
+  user: UserId;
+}
+/**
+ * Mutes others.
+ */
+export interface CallMute {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Which source.
+   */
+  source: TrackSource;
+  /**
+   * How.
+   */
+  state: MuteState;
+  /**
+   * Whom, at most 50; nobody named means everybody in the call who does not moderate.
+   */
+  users?: UserId[];
+}
+/**
+ * Removes somebody with all their devices.
+ */
+export interface CallRemove {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Whom.
+   */
+  user: UserId;
+}
+/**
+ * What this session sends now, whole: tracks come, go and are muted by it.
+ */
+export interface CallTracks {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * The tracks, at most 8.
+   */
+  tracks: Track[];
+}
+/**
+ * A track that a participant offers, apart from the links that carry it.
+ */
+export interface Track {
+  /**
+   * Whether it is silent or dark now.
+   */
+  muted?: boolean;
+  /**
+   * What it shows.
+   */
+  source: TrackSource;
+  /**
+   * Its id, of its sender's choosing; the same on every link.
+   */
+  track: TrackId;
+}
+/**
+ * Raises or lowers a hand.
+ */
+export interface CallHand {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Raised, or lowered.
+   */
+  on: boolean;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Another's, to be lowered by a host; one's own without it.
+   */
+  session?: SessionId;
+}
+/**
+ * Asks for a new epoch of a link whose connection cannot be saved.
+ */
+export interface CallRelink {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * The epoch that is given up. Where a newer one exists already nothing happens.
+   */
+  epoch: number;
+  /**
+   * Which link.
+   */
+  link: CallLinkId;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Says something to the other end of a link.
+ */
+export interface CallSignal {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * In which life of it.
+   */
+  epoch: number;
+  /**
+   * Which link.
+   */
+  link: CallLinkId;
+  /**
+   * Its number: 1, 2, 3, … per end and epoch. Sent again under the same number until it is confirmed.
+   */
+  n: number;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * What is said.
+   */
+  signal: Signal;
+}
+/**
+ * Confirms that everything up to `n` was handled.
+ */
+export interface CallConfirm {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * In which life of it.
+   */
+  epoch: number;
+  /**
+   * Which link.
+   */
+  link: CallLinkId;
+  /**
+   * Up to here.
+   */
+  n: number;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * The running call as it is now.
+ */
+export interface CallGet {
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * ICE servers with fresh credentials.
+ */
+export interface CallIce {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * What was measured since the last report; some times a minute.
+ */
+export interface CallReport {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Per link, at most 16.
+   */
+  links: LinkReport[];
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * What a client measured on one of its links since its last report.
+ */
+export interface LinkReport {
+  /**
+   * Frozen pictures, milliseconds.
+   */
+  frozen_ms?: number;
+  /**
+   * Received, bits per second.
+   */
+  in_bps?: number;
+  /**
+   * Jitter, milliseconds.
+   */
+  jitter_ms?: number;
+  /**
+   * Which.
+   */
+  link: CallLinkId;
+  /**
+   * Share of packets lost, 0 to 1.
+   */
+  loss?: number;
+  /**
+   * Sent, bits per second.
+   */
+  out_bps?: number;
+  /**
+   * Whether a relay carries it.
+   */
+  relayed?: boolean;
+  /**
+   * Round trip, milliseconds.
+   */
+  rtt_ms?: number;
+}
+/**
+ * A page of calls, the newest first.
+ */
+export interface CallHistory {
+  /**
+   * Older than this one.
+   */
+  before?: Seq;
+  /**
+   * Rows, at most 50.
+   */
+  limit?: number;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
  * The reply to `hello`.
  */
 export interface Welcome {
@@ -1398,6 +2364,9 @@ export interface Welcome {
  *
  * This interface was referenced by `undefined`'s JSON-Schema definition
  * via the `patternProperty` "^[^\s]+$".
+ *
+ * This interface was referenced by `undefined`'s JSON-Schema definition
+ * via the `patternProperty` "^[^\s]+$".
  */
 export interface Profile {
   /**
@@ -1438,6 +2407,10 @@ export interface Opened {
    * The reader's rights.
    */
   access: AccessView;
+  /**
+   * The running call when the cursor was taken up, as of `head`.
+   */
+  call?: CallNow;
   /**
    * The life of its log.
    */
@@ -1505,6 +2478,148 @@ export interface AccessView {
   until?: number;
 }
 /**
+ * A running call, as of the room's head.
+ */
+export interface CallNow {
+  /**
+   * Its name: the `seq` of its `call.started`.
+   */
+  call: Seq;
+  /**
+   * How media travels.
+   */
+  carried: Carried;
+  /**
+   * The links of the reader's own session.
+   */
+  links?: CallLink[];
+  /**
+   * Who comes waits to be admitted.
+   */
+  lobby?: boolean;
+  /**
+   * Nobody new comes in.
+   */
+  locked?: boolean;
+  /**
+   * What it is about.
+   */
+  media: CallMedia;
+  /**
+   * What may not be unmuted.
+   */
+  mute_locks?: MuteLock[];
+  /**
+   * Who is in it, in the order in which they joined.
+   */
+  participants: Participant[];
+  /**
+   * Whose devices ring.
+   */
+  ringing?: UserId[];
+  /**
+   * When it started.
+   */
+  started_at: number;
+  /**
+   * Who started it; absent after their erasure.
+   */
+  started_by?: UserId;
+  /**
+   * Who waits in the lobby, the first one first.
+   */
+  waiting?: Knock[];
+}
+/**
+ * A peer connection between two ends.
+ */
+export interface CallLink {
+  /**
+   * The life of the connection, from 1. A higher one means: close the old `RTCPeerConnection`, make a new one,
+   * count signals from 1.
+   */
+  epoch: number;
+  /**
+   * The end whose offer stands when offers collide.
+   */
+  impolite: LinkEnd;
+  /**
+   * Its name; never used again in the room.
+   */
+  link: CallLinkId;
+  /**
+   * The end that gives way when offers collide. It makes the first offer of an epoch.
+   */
+  polite: LinkEnd;
+}
+/**
+ * A source that a user may not unmute.
+ */
+export interface MuteLock {
+  /**
+   * Which.
+   */
+  source: TrackSource;
+  /**
+   * Whose.
+   */
+  user: UserId;
+}
+/**
+ * Somebody in a call: one session of a user.
+ */
+export interface Participant {
+  /**
+   * Since when its hand is raised: hands are called in this order, ties by session.
+   */
+  hand?: number;
+  /**
+   * The `seq` of its `call.joined`.
+   */
+  joined: Seq;
+  /**
+   * When it joined.
+   */
+  joined_at: number;
+  /**
+   * The session.
+   */
+  session: SessionId;
+  /**
+   * What it sends.
+   */
+  tracks?: Track[];
+  /**
+   * Whose.
+   */
+  user: UserId;
+  /**
+   * Its newest verdict.
+   */
+  verdict?: Verdict;
+  /**
+   * Grows with every change; a state whose version is not above the known one is old.
+   */
+  version?: number;
+}
+/**
+ * Somebody in the lobby.
+ */
+export interface Knock {
+  /**
+   * Since when.
+   */
+  at: number;
+  /**
+   * The session.
+   */
+  session: SessionId;
+  /**
+   * Whose.
+   */
+  user: UserId;
+}
+/**
  * One user's presence, over all devices: the most present device counts, `busy` beats `online`.
  */
 export interface Presence {
@@ -1542,6 +2657,10 @@ export interface ReadMarker {
  * Everything that a client needs to show a room, as of `seq`.
  */
 export interface Snapshot {
+  /**
+   * The running call.
+   */
+  call?: CallNow;
   /**
    * The room.
    */
@@ -1809,6 +2928,153 @@ export interface RoomEntry {
   unread: number;
 }
 /**
+ * The reply to `call.start`, `call.join` and `call.get`.
+ */
+export interface CallReply {
+  /**
+   * The call now; absent when none runs.
+   */
+  call?: CallNow;
+  /**
+   * For a session that is in the call.
+   */
+  ice?: IceServers;
+  /**
+   * Where the reader's own session is.
+   */
+  place: CallPlace;
+}
+/**
+ * The servers for one user, and how long they are good.
+ */
+export interface IceServers {
+  /**
+   * When the TURN credentials end; absent without TURN. Relays that exist then go on only until their next
+   * refresh, minutes later, so a long call sets new ones before.
+   */
+  expires_at?: number;
+  /**
+   * When to ask for the next ones: some time before the end, so that a reconnect has time.
+   */
+  refresh_at?: number;
+  /**
+   * `iceServers`; empty when the operator has configured none. Peers in one network connect without any.
+   */
+  servers: IceServer[];
+}
+/**
+ * One entry of `iceServers` (W3C WebRTC, section 4.2.4): pass it to `RTCPeerConnection` as it is.
+ */
+export interface IceServer {
+  /**
+   * Its password; absent for STUN.
+   */
+  credential?: string;
+  /**
+   * `stun:`, `turn:` and `turns:` URLs (RFC 7064, RFC 7065).
+   */
+  urls: string[];
+  /**
+   * The name at the TURN server, with the time until which it is good in front; absent for STUN.
+   */
+  username?: string;
+}
+/**
+ * A call in the history.
+ */
+export interface CallRecord {
+  /**
+   * Its name.
+   */
+  call: Seq;
+  /**
+   * When it ended; absent while it runs.
+   */
+  ended_at?: number;
+  /**
+   * What it was about.
+   */
+  media: CallMedia;
+  /**
+   * Who was in it, in the order in which they joined; the first 200.
+   */
+  participants: CallAttendance[];
+  /**
+   * Why it ended.
+   */
+  reason?: CallEndReason;
+  /**
+   * When it started.
+   */
+  started_at: number;
+  /**
+   * Who started it.
+   */
+  started_by?: UserId;
+}
+/**
+ * One stay in a call.
+ */
+export interface CallAttendance {
+  /**
+   * When it began.
+   */
+  joined_at: number;
+  /**
+   * When it ended; absent while it goes on.
+   */
+  left_at?: number;
+  /**
+   * How well it was connected, when its client reported.
+   */
+  quality?: Quality;
+  /**
+   * Why it ended; absent when the call did.
+   */
+  reason?: CallLeaveReason;
+  /**
+   * Whose; absent after their erasure.
+   */
+  user?: UserId;
+}
+/**
+ * A participant's connection over the whole call.
+ */
+export interface Quality {
+  /**
+   * Of them, those that were fair.
+   */
+  fair: number;
+  /**
+   * Frozen pictures in all, milliseconds.
+   */
+  frozen_ms: number;
+  /**
+   * Mean share of packets lost, 0 to 1.
+   */
+  loss: number;
+  /**
+   * Of them, those that were poor.
+   */
+  poor: number;
+  /**
+   * Whether a relay carried it at any time.
+   */
+  relayed: boolean;
+  /**
+   * Reports behind it.
+   */
+  reports: number;
+  /**
+   * Mean round trip, milliseconds.
+   */
+  rtt_ms: number;
+  /**
+   * The verdict over the call: `poor` when a fifth of the reports were, `fair` when a fifth were fair or worse.
+   */
+  verdict: Verdict;
+}
+/**
  * A command was refused.
  */
 export interface ErrorFrame {
@@ -1994,4 +3260,46 @@ export interface ChatBody {
    * The first message of its thread.
    */
   thread?: Seq;
+}
+/**
+ * How a call began.
+ */
+export interface CallStarted {
+  /**
+   * How media travels.
+   */
+  carried: Carried;
+  /**
+   * Who comes waits to be admitted.
+   */
+  lobby?: boolean;
+  /**
+   * What it is about.
+   */
+  media: CallMedia;
+  /**
+   * Whose devices ring.
+   */
+  ringing?: UserId[];
+}
+/**
+ * A change of a call.
+ */
+export interface CallUpdated {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * How media travels from now on.
+   */
+  carried?: Carried;
+  /**
+   * Who comes waits to be admitted.
+   */
+  lobby?: boolean;
+  /**
+   * Nobody new comes in.
+   */
+  locked?: boolean;
 }

@@ -47,6 +47,13 @@ impl Command {
                 (Some(_), None) | (None, Some(_)) => Ok(()),
                 (Some(_), Some(_)) | (None, None) => Err(Fault::bad_request("room", "exactly one of room and user")),
             },
+            Self::CallStart(c) => at_most("ring", c.ring.len(), limits::RINGS),
+            Self::CallRing(c) => at_most("users", c.users.len(), limits::RINGS),
+            Self::CallMute(c) => at_most("users", c.users.len(), limits::RINGS),
+            Self::CallTracks(c) => c.check(),
+            Self::CallSignal(c) => c.check(),
+            Self::CallReport(c) => c.check(),
+            Self::CallHistory(c) => c.check(),
             Self::Ping(_)
             | Self::RoomDirect(_)
             | Self::RoomOpen(_)
@@ -60,7 +67,20 @@ impl Command {
             | Self::ChatDelete(_)
             | Self::ChatPin(_)
             | Self::ChatRead(_)
-            | Self::Typing(_) => Ok(()),
+            | Self::Typing(_)
+            | Self::CallDecline(_)
+            | Self::CallJoin(_)
+            | Self::CallLeave(_)
+            | Self::CallEnd(_)
+            | Self::CallUpdate(_)
+            | Self::CallAdmit(_)
+            | Self::CallRefuse(_)
+            | Self::CallRemove(_)
+            | Self::CallHand(_)
+            | Self::CallRelink(_)
+            | Self::CallConfirm(_)
+            | Self::CallGet(_)
+            | Self::CallIce(_) => Ok(()),
         }
     }
 }
@@ -147,7 +167,7 @@ fn optional(field: &str, text: Option<&str>, most: usize) -> Result<(), Fault> {
     text.map_or(Ok(()), |text| within(field, text, most))
 }
 
-fn at_most(field: &str, count: usize, most: usize) -> Result<(), Fault> {
+pub(crate) fn at_most(field: &str, count: usize, most: usize) -> Result<(), Fault> {
     if count > most { Err(Fault::bad_request(field, format!("has more than {most} entries"))) } else { Ok(()) }
 }
 

@@ -1,8 +1,10 @@
 //! What a client says.
 
 use crate::{
+    CallAdmit, CallConfirm, CallDecline, CallEnd, CallGet, CallHand, CallHistory, CallIce, CallJoin, CallLeave,
+    CallMute, CallRefuse, CallRelink, CallRemove, CallReport, CallRing, CallSignal, CallStart, CallTracks, CallUpdate,
     Capability, Cursor, Data, DeviceId, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name, PresenceState, Role,
-    RoomId, RoomKind, Seq, SessionId, UserId,
+    RoomId, RoomKind, Seq, SessionId, UserId, records::records,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +107,46 @@ commands! {
     "profile.list" => ProfileList,
     /// Sends an event of the host application.
     "app.send" => AppSend,
+    /// Starts a call, or joins the one that runs.
+    "call.start" => CallStart,
+    /// Lets more devices ring.
+    "call.ring" => CallRing,
+    /// Says no to a ring.
+    "call.decline" => CallDecline,
+    /// Comes into a call, or into its lobby.
+    "call.join" => CallJoin,
+    /// Goes.
+    "call.leave" => CallLeave,
+    /// Ends a call for all.
+    "call.end" => CallEnd,
+    /// Changes a call: lock, lobby.
+    "call.update" => CallUpdate,
+    /// Lets somebody in.
+    "call.admit" => CallAdmit,
+    /// Sends somebody away who waits.
+    "call.refuse" => CallRefuse,
+    /// Mutes others.
+    "call.mute" => CallMute,
+    /// Removes somebody.
+    "call.remove" => CallRemove,
+    /// What this session sends.
+    "call.tracks" => CallTracks,
+    /// Raises or lowers a hand.
+    "call.hand" => CallHand,
+    /// Gives up an epoch of a link.
+    "call.relink" => CallRelink,
+    /// An offer, an answer or a candidate for the other end of a link.
+    "call.signal" => CallSignal,
+    /// Signals were handled.
+    "call.confirm" => CallConfirm,
+    /// The running call.
+    "call.get" => CallGet,
+    /// Fresh ICE servers.
+    "call.ice" => CallIce,
+    /// What was measured.
+    "call.report" => CallReport,
+    /// A page of calls.
+    "call.history" => CallHistory,
 }
 
 /// The token and, after a lost connection, the session that goes on.
@@ -159,15 +201,6 @@ impl std::fmt::Debug for TokenRefresh {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenRefresh").finish_non_exhaustive()
     }
-}
-
-macro_rules! records {
-    ($( $(#[$doc:meta])* $name:ident { $( $(#[$field_doc:meta])* $field:ident : $type:ty ),* $(,)? } )*) => { $(
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
-        pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
-    )* };
 }
 
 records! {

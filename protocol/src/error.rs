@@ -30,6 +30,8 @@ pub enum ErrorCode {
     TooLarge,
     /// A fault of the server; the log has the details.
     Internal,
+    /// The call has as many participants as it carries.
+    CallFull,
 }
 
 impl ErrorCode {
@@ -47,6 +49,7 @@ impl ErrorCode {
             Self::Unsupported => "unsupported",
             Self::TooLarge => "too_large",
             Self::Internal => "internal",
+            Self::CallFull => "call_full",
         }
     }
 
@@ -57,7 +60,7 @@ impl ErrorCode {
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
-            Self::Conflict => 409,
+            Self::Conflict | Self::CallFull => 409,
             Self::TooLarge => 413,
             Self::RateLimited => 429,
             Self::Internal => 500,

@@ -1,6 +1,9 @@
 //! The facts that logs consist of.
 
-use crate::{Capability, Data, HistoryVisibility, Millis, Name, Role, RoomId, RoomInfo, RoomKind, Seq, UserId};
+use crate::{
+    CallEvent, CallMedia, Capability, Data, HistoryVisibility, Millis, Name, RingEnd, Role, RoomId, RoomInfo, RoomKind,
+    Seq, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 /// A durable event of a room, as every member sees it.
@@ -123,6 +126,9 @@ pub enum RoomEventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<Data>,
     },
+    /// An event of a call; its `type` is its own.
+    #[serde(untagged)]
+    Call(CallEvent),
 }
 
 impl RoomEventBody {
@@ -143,6 +149,7 @@ impl RoomEventBody {
             Self::ChatReacted { .. } => "chat.reacted",
             Self::ChatPinned { .. } => "chat.pinned",
             Self::App { .. } => "app",
+            Self::Call(event) => event.kind(),
         }
     }
 
@@ -161,7 +168,8 @@ impl RoomEventBody {
             | Self::ChatDeleted { .. }
             | Self::ChatReacted { .. }
             | Self::ChatPinned { .. }
-            | Self::App { .. } => Audience::Everybody,
+            | Self::App { .. }
+            | Self::Call(_) => Audience::Everybody,
         }
     }
 }
@@ -385,6 +393,28 @@ pub enum UserEventBody {
         /// The role now.
         role: Role,
     },
+    /// A call rings: on every device until `user.ring_ended` for the same call.
+    #[serde(rename = "user.ring")]
+    Ring {
+        /// In which room.
+        room: RoomId,
+        /// Which call.
+        call: Seq,
+        /// What it is about.
+        media: CallMedia,
+        /// When it stops by itself.
+        until: Millis,
+    },
+    /// A ring is over everywhere. Without a ring before it: a call that was missed while busy.
+    #[serde(rename = "user.ring_ended")]
+    RingEnded {
+        /// In which room.
+        room: RoomId,
+        /// Which call.
+        call: Seq,
+        /// How.
+        reason: RingEnd,
+    },
     /// An event of the host application.
     #[serde(rename = "user.app")]
     App {
@@ -404,6 +434,8 @@ impl UserEventBody {
             Self::Invited { .. } => "user.invited",
             Self::Removed { .. } => "user.removed",
             Self::Rights { .. } => "user.rights",
+            Self::Ring { .. } => "user.ring",
+            Self::RingEnded { .. } => "user.ring_ended",
             Self::App { .. } => "user.app",
         }
     }

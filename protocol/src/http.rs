@@ -563,5 +563,6 @@ fn title(code: ErrorCode) -> &'static str {
         ErrorCode::Unsupported => "The server does not do this",
         ErrorCode::TooLarge => "The request is too large",
         ErrorCode::Internal => "The server failed",
+        ErrorCode::CallFull => "The call is full",
     }
 }

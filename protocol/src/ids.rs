@@ -149,6 +149,14 @@ text_id! {
     DeviceId, |t| check_unreserved(t, 64), "^[A-Za-z0-9._~-]+$", 64
 }
 text_id! {
+    /// A link of a call, between two ends; never used again in its room.
+    CallLinkId, |t| check_unreserved(t, 64), "^[A-Za-z0-9._~-]+$", 64
+}
+text_id! {
+    /// A track of a participant, of its client's choosing; the same on every link that carries it.
+    TrackId, |t| check_unreserved(t, 64), "^[A-Za-z0-9._~-]+$", 64
+}
+text_id! {
     /// The name of an event of the host application: `app.` and up to 60 unreserved characters.
     Name, check_name, "^app\\.[A-Za-z0-9._~-]+$", 64
 }

@@ -14,6 +14,8 @@
 //!
 //! The crate knows no IO and no clock. Times are milliseconds since the Unix epoch.
 
+mod call;
+mod call_commands;
 mod check;
 mod client;
 mod data;
@@ -25,15 +27,20 @@ mod ids;
 pub mod limits;
 mod model;
 mod parse;
+mod records;
 mod server;
 
+pub use call::*;
+pub use call_commands::*;
 pub use check::words;
 pub use client::*;
 pub use data::Data;
 pub use error::{CloseCode, ErrorCode, Fault};
 pub use event::*;
 pub use ice::{IceServer, IceServers};
-pub use ids::{DeviceId, Epoch, GUEST_REALM, IdError, Key, LinkId, Name, RoomId, Seq, SessionId, UserId};
+pub use ids::{
+    CallLinkId, DeviceId, Epoch, GUEST_REALM, IdError, Key, LinkId, Name, RoomId, Seq, SessionId, TrackId, UserId,
+};
 pub use model::*;
 pub use parse::{fault_of, parse_client, read, read_body};
 pub use server::*;

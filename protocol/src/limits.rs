@@ -60,3 +60,27 @@ pub const SLOW_MODE_MAX_S: u32 = 6 * 3600;
 pub const FRAME_DEPTH: usize = 32;
 /// Most logged members of one room: its member table is kept in memory, some 200 bytes a row.
 pub const MEMBERS: usize = 10_000;
+/// Participants of a call in a mesh: each sends its picture to every other, and five times is what a laptop encodes.
+pub const MESH_PARTICIPANTS: usize = 6;
+/// Users that one call rings, and that one command names.
+pub const RINGS: usize = 50;
+/// Sessions that wait in a lobby.
+pub const LOBBY: usize = 50;
+/// Tracks of one participant: two devices and two screens, each with sound.
+pub const TRACKS: usize = 8;
+/// Largest session description, bytes: one of eight tracks with every codec of a browser has some 20 KiB.
+pub const SDP_BYTES: usize = 40 * 1024;
+/// Media sections of a session description: they stay when a track goes (RFC 9429, section 5.2.2).
+pub const SDP_SECTIONS: usize = 32;
+/// Candidates inside a session description.
+pub const SDP_CANDIDATES: usize = 100;
+/// Longest candidate, bytes.
+pub const CANDIDATE_BYTES: usize = 512;
+/// Signals of one end that may be unconfirmed.
+pub const SIGNAL_WINDOW: u32 = 128;
+/// Links in one report.
+pub const REPORTED_LINKS: usize = 16;
+/// Calls in one page of the history.
+pub const CALLS_PAGE: u32 = 50;
+/// Participants of a call that its history names.
+pub const CALL_ATTENDANCES: u32 = 200;

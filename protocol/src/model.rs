@@ -1,6 +1,6 @@
 //! What rooms, members, messages and people look like to a client.
 
-use crate::{Data, Epoch, Millis, RoomId, Seq, UserId};
+use crate::{CallNow, Data, Epoch, Millis, RoomId, Seq, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,6 +54,8 @@ pub enum Capability {
     Manage,
     /// Send events of the host application.
     App,
+    /// Start and join calls.
+    Call,
 }
 
 /// Who sees what was before them.
@@ -317,6 +319,9 @@ pub struct Snapshot {
     /// Read markers: the reader's own, and the others' in rooms up to 200.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<ReadMarker>,
+    /// The running call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallNow>>,
     /// Names of the people above.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: Profiles,

@@ -1,8 +1,9 @@
 //! What the server says.
 
 use crate::{
-    Cursor, Data, Epoch, Fault, Member, Message, Millis, Name, Presence, Profile, Profiles, ReadMarker, Role,
-    RoomEntry, RoomEvent, RoomId, Seq, SessionId, Snapshot, UserEvent, UserId,
+    CallLink, CallLinkId, CallNow, CallRecord, CallSignal, Cursor, Data, Epoch, Fault, IceServers, LinkEnd, Member,
+    Message, Millis, Name, ParticipantState, Presence, Profile, Profiles, ReadMarker, Role, RoomEntry, RoomEvent,
+    RoomId, Seq, SessionId, Snapshot, UserEvent, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +124,73 @@ pub enum Control {
     UserReset {
         /// Where the stream goes on.
         cursor: Cursor,
+    },
+    /// What a participant says of itself; retained, the newest `version` wins.
+    #[serde(rename = "call.state")]
+    CallState {
+        /// The room.
+        room: RoomId,
+        /// The call.
+        call: Seq,
+        /// Which participant.
+        session: SessionId,
+        /// All of it, as it is now.
+        #[serde(flatten)]
+        state: ParticipantState,
+    },
+    /// A link of the reader's session is there, or has a new epoch.
+    #[serde(rename = "call.link")]
+    CallLink {
+        /// The room.
+        room: RoomId,
+        /// The call.
+        call: Seq,
+        /// The link.
+        #[serde(flatten)]
+        link: CallLink,
+    },
+    /// A link of the reader's session is no more.
+    #[serde(rename = "call.unlinked")]
+    CallUnlinked {
+        /// The room.
+        room: RoomId,
+        /// The call.
+        call: Seq,
+        /// The link.
+        link: CallLinkId,
+    },
+    /// The other end of a link said something.
+    #[serde(rename = "call.signal")]
+    CallSignal(Box<CallSignal>),
+    /// The other end of a link has handled everything up to `n`.
+    #[serde(rename = "call.confirmed")]
+    CallConfirmed {
+        /// The room.
+        room: RoomId,
+        /// The call.
+        call: Seq,
+        /// The link.
+        link: CallLinkId,
+        /// In which life of it.
+        epoch: u32,
+        /// Up to here.
+        n: u32,
+    },
+    /// A signal was not confirmed in time; both ends are told.
+    #[serde(rename = "call.unconfirmed")]
+    CallUnconfirmed {
+        /// The room.
+        room: RoomId,
+        /// The call.
+        call: Seq,
+        /// The link.
+        link: CallLinkId,
+        /// In which life of it.
+        epoch: u32,
+        /// The end whose signal it is.
+        sender: LinkEnd,
+        /// Its number.
+        n: u32,
     },
     /// A passing event of the host application.
     #[serde(rename = "app.passing")]
@@ -271,11 +339,54 @@ pub enum Reply {
         /// Those that are known and visible.
         profiles: Profiles,
     },
+    /// To `call.start`, `call.join` and `call.get`.
+    Call(Box<CallReply>),
+    /// To `call.relink`.
+    Link(CallLink),
+    /// To `call.ice`.
+    Ice(IceServers),
+    /// To `call.history`.
+    Calls {
+        /// The calls, the newest first.
+        calls: Vec<CallRecord>,
+        /// Whether there are older ones.
+        more: bool,
+        /// Names of the people in them.
+        #[serde(default, skip_serializing_if = "Profiles::is_empty")]
+        profiles: Profiles,
+    },
     /// To `token.refresh`.
     Token {
         /// When the new one expires.
         expires_at: Millis,
     },
+}
+
+/// The reply to `call.start`, `call.join` and `call.get`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+pub struct CallReply {
+    /// Where the reader's own session is.
+    pub place: CallPlace,
+    /// The call now; absent when none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallNow>>,
+    /// For a session that is in the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ice: Option<IceServers>,
+}
+
+/// Where a session is in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CallPlace {
+    /// It is a participant.
+    In,
+    /// It waits in the lobby.
+    Waiting,
+    /// It is not in the call.
+    Out,
 }
 
 /// The reply to `room.open`, and what replaces a void cursor.
@@ -310,6 +421,9 @@ pub struct Opened {
     /// The places of the pinned messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Seq>,
+    /// The running call when the cursor was taken up, as of `head`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallNow>>,
 }
 
 /// The reader's rights in a room.

@@ -8,7 +8,7 @@ use stoa_protocol::{AccessView, Capability, Millis, Role, Seq, UserId};
 pub struct Capabilities(u32);
 
 /// Every capability, in the order in which sets are told.
-const ALL: [Capability; 8] = [
+const ALL: [Capability; 9] = [
     Capability::Send,
     Capability::React,
     Capability::Pin,
@@ -17,6 +17,7 @@ const ALL: [Capability; 8] = [
     Capability::Moderate,
     Capability::Manage,
     Capability::App,
+    Capability::Call,
 ];
 
 impl Capabilities {
@@ -25,11 +26,11 @@ impl Capabilities {
 
     /// What a role stands for.
     pub fn of(role: Role) -> Self {
-        use Capability::{Announce, App, Invite, Manage, Moderate, Pin, React, Send};
+        use Capability::{Announce, App, Call, Invite, Manage, Moderate, Pin, React, Send};
         match role {
             Role::Viewer => [React].into_iter().collect(),
-            Role::Member => [Send, React].into_iter().collect(),
-            Role::Host => [Send, React, Pin, Announce, Invite, Moderate, Manage, App].into_iter().collect(),
+            Role::Member => [Send, React, Call].into_iter().collect(),
+            Role::Host => [Send, React, Pin, Announce, Invite, Moderate, Manage, App, Call].into_iter().collect(),
         }
     }
 

@@ -191,7 +191,10 @@ impl Room {
                     Arc::make_mut(&mut self.pins).push(*target);
                 }
             }
-            RoomEventBody::ChatEdited { .. } | RoomEventBody::ChatReacted { .. } | RoomEventBody::App { .. } => {}
+            RoomEventBody::ChatEdited { .. }
+            | RoomEventBody::ChatReacted { .. }
+            | RoomEventBody::App { .. }
+            | RoomEventBody::Call(_) => {}
         }
     }
 

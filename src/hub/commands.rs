@@ -85,7 +85,27 @@ pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
         | Command::Typing(_)
         | Command::PresenceSet(_)
         | Command::PresenceList(_)
-        | Command::ProfileList(_) => return Err(Box::new(command)),
+        | Command::ProfileList(_)
+        | Command::CallStart(_)
+        | Command::CallRing(_)
+        | Command::CallDecline(_)
+        | Command::CallJoin(_)
+        | Command::CallLeave(_)
+        | Command::CallEnd(_)
+        | Command::CallUpdate(_)
+        | Command::CallAdmit(_)
+        | Command::CallRefuse(_)
+        | Command::CallMute(_)
+        | Command::CallRemove(_)
+        | Command::CallTracks(_)
+        | Command::CallHand(_)
+        | Command::CallRelink(_)
+        | Command::CallSignal(_)
+        | Command::CallConfirm(_)
+        | Command::CallGet(_)
+        | Command::CallIce(_)
+        | Command::CallReport(_)
+        | Command::CallHistory(_) => return Err(Box::new(command)),
     };
     Ok(Durable { room, key, intent })
 }

@@ -53,7 +53,8 @@ pub fn room_event(room: &RoomId, event: &StoredEvent) -> Encoded {
         | RoomEventBody::ChatDeleted { .. }
         | RoomEventBody::ChatReacted { .. }
         | RoomEventBody::ChatPinned { .. }
-        | RoomEventBody::App { .. } => None,
+        | RoomEventBody::App { .. }
+        | RoomEventBody::Call(_) => None,
     };
     let wire =
         RoomEvent { room: room.clone(), seq: event.seq, at: event.at, from: event.from.clone(), body: body.clone() };

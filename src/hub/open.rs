@@ -99,6 +99,7 @@ impl Hub {
             online: 0,
             read: vec![],
             pins: live.room.pins().to_vec(),
+            call: None,
         };
         let people = if tells_each { super::presence::people(&live) } else { vec![] };
         Ok(Attached {
@@ -134,7 +135,19 @@ impl Hub {
         let profiles = self.profiles_of(people_of(&messages, &members, &presence)).await?;
         let pins = std::mem::take(&mut opened.pins);
         let more = page.more_before || cut;
-        let snapshot = Snapshot { info, member_count, members, messages, more, pins, online, presence, read, profiles };
+        let snapshot = Snapshot {
+            info,
+            member_count,
+            members,
+            messages,
+            more,
+            pins,
+            online,
+            presence,
+            read,
+            call: None,
+            profiles,
+        };
         Ok(Opened { snapshot: Some(Box::new(snapshot)), ..opened })
     }
 

@@ -273,6 +273,7 @@ fn people_change(body: &RoomEventBody) -> Option<(UserId, bool)> {
         | RoomEventBody::ChatDeleted { .. }
         | RoomEventBody::ChatReacted { .. }
         | RoomEventBody::ChatPinned { .. }
-        | RoomEventBody::App { .. } => None,
+        | RoomEventBody::App { .. }
+        | RoomEventBody::Call(_) => None,
     }
 }

@@ -203,7 +203,8 @@ impl Live {
             | RoomEventBody::ChatEdited { .. }
             | RoomEventBody::ChatReacted { .. }
             | RoomEventBody::ChatPinned { .. }
-            | RoomEventBody::App { .. } => {}
+            | RoomEventBody::App { .. }
+            | RoomEventBody::Call(_) => {}
         }
         self.list_dirty = true;
     }

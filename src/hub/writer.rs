@@ -530,7 +530,8 @@ fn remember(
         | RoomEventBody::MemberUpdated(_)
         | RoomEventBody::MemberBanned { .. }
         | RoomEventBody::MemberUnbanned { .. }
-        | RoomEventBody::App { .. } => {}
+        | RoomEventBody::App { .. }
+        | RoomEventBody::Call(_) => {}
     }
 }
 

@@ -147,7 +147,7 @@ impl Fold {
                     self.pins.insert(key, on.then_some(seq(*place)));
                 }
             }
-            RoomEventBody::App { .. } => {}
+            RoomEventBody::App { .. } | RoomEventBody::Call(_) => {}
         }
         self.changes.events.push(row(event));
         Ok(())
@@ -390,7 +390,8 @@ fn about(body: &RoomEventBody) -> (Option<i64>, Option<&UserId>) {
         | RoomEventBody::RoomUpdated(_)
         | RoomEventBody::RoomArchived { .. }
         | RoomEventBody::ChatSent(_)
-        | RoomEventBody::App { .. } => (None, None),
+        | RoomEventBody::App { .. }
+        | RoomEventBody::Call(_) => (None, None),
     }
 }
 
