@@ -19,8 +19,8 @@ pub mod sqlite;
 use async_trait::async_trait;
 use std::{collections::HashMap, sync::Arc};
 use stoa_protocol::{
-    Ban, Epoch, Key, Member, Message, Millis, Profile, ReadMarker, RoomEventBody, RoomId, RoomInfo, Seq, UserEvent,
-    UserEventBody, UserId,
+    Ban, DocumentInfo, Epoch, Key, Member, Message, Millis, Profile, ReadMarker, RoomEventBody, RoomId, RoomInfo, Seq,
+    UserEvent, UserEventBody, UserId,
 };
 
 /// Format version of stored event bodies. A node passes over kinds and versions that it does not know.
@@ -63,6 +63,8 @@ pub struct StoredRoom {
     pub bans: Vec<Ban>,
     /// Places of pinned messages, oldest pin first.
     pub pins: Vec<Seq>,
+    /// Records of shared documents, where something was written about them.
+    pub documents: Vec<DocumentInfo>,
 }
 
 /// The end of a log.

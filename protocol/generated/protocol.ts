@@ -158,6 +158,33 @@ export type ClientFrame = (
   | (CallHistory & {
       type: "call.history";
     })
+  | (DocOpen & {
+      type: "doc.open";
+    })
+  | (DocClose & {
+      type: "doc.close";
+    })
+  | (DocList & {
+      type: "doc.list";
+    })
+  | (DocCreate & {
+      type: "doc.create";
+    })
+  | (DocUpdate & {
+      type: "doc.update";
+    })
+  | (DocDelete & {
+      type: "doc.delete";
+    })
+  | (DocVersions & {
+      type: "doc.versions";
+    })
+  | (DocVersionSave & {
+      type: "doc.version.save";
+    })
+  | (DocRestore & {
+      type: "doc.restore";
+    })
 ) & {
   /**
    * Names the reply; at most 2^53 - 1.
@@ -264,10 +291,15 @@ export type Signal =
   | {
       kind: "dropped";
     };
+export type DocumentId = string;
+/**
+ * What a document is, for the page that shows it. The server treats all alike.
+ */
+export type DocumentKind = "board" | "notes" | "code" | "other";
 /**
  * A frame of the server. Durable events are flat: see [`RoomEvent`] and [`UserEvent`].
  */
-export type ServerFrame = Control | RoomEvent | UserEvent;
+export type ServerFrame = Control | DocumentFrame | RoomEvent | UserEvent;
 /**
  * Replies and events that no log keeps.
  */
@@ -694,6 +726,34 @@ export type Reply =
         [k: string]: Profile;
       };
     }
+  | (DocumentOpened & {
+      kind: "document";
+    })
+  | {
+      /**
+       * Their records, the room's first board at first.
+       */
+      documents: DocumentInfo[];
+      kind: "documents";
+    }
+  | {
+      kind: "versions";
+      /**
+       * Whether there are older ones.
+       */
+      more: boolean;
+      /**
+       * The rows, newest first.
+       */
+      versions: DocumentVersion[];
+    }
+  | {
+      kind: "version";
+      /**
+       * It.
+       */
+      version: DocumentVersion;
+    }
   | {
       /**
        * When the new one expires.
@@ -736,6 +796,10 @@ export type CallLeaveReason = "left" | "lost" | "replaced" | "removed" | "rights
  */
 export type CallEndReason = "ended" | "empty" | "declined" | "missed" | "archived";
 /**
+ * Why a version was kept.
+ */
+export type VersionReason = "named" | "time" | "restore";
+/**
  * Stable codes of refusal. A client may switch on them; sentences may change.
  */
 export type ErrorCode =
@@ -751,6 +815,81 @@ export type ErrorCode =
   | "too_large"
   | "internal"
   | "call_full";
+/**
+ * What is told of an open document.
+ */
+export type DocumentFrame =
+  | {
+      /**
+       * The highest number of a batch that is saved; all before it are saved or were refused.
+       */
+      batch: number;
+      /**
+       * Where.
+       */
+      channel: number;
+      type: "doc.saved";
+    }
+  | {
+      /**
+       * Which; absent when the update had no number.
+       */
+      batch?: number;
+      /**
+       * Where.
+       */
+      channel: number;
+      /**
+       * A sentence for the developer.
+       */
+      message: string;
+      /**
+       * Why.
+       */
+      reason: Refusal;
+      type: "doc.refused";
+    }
+  | {
+      /**
+       * Where.
+       */
+      channel: number;
+      /**
+       * The record now.
+       */
+      info: DocumentInfo;
+      /**
+       * Whether the reader may edit now.
+       */
+      may_edit: boolean;
+      type: "doc.rights";
+    }
+  | {
+      /**
+       * Which.
+       */
+      channel: number;
+      /**
+       * Why: `forbidden`, `not_found`, `internal`.
+       */
+      reason: Fault;
+      type: "doc.closed";
+    }
+  | {
+      /**
+       * Where.
+       */
+      channel: number;
+      /**
+       * The life of the content now.
+       */
+      epoch: Epoch;
+      type: "doc.reset";
+    };
+/**
+ * Why an update was not taken. Nothing of it was applied.
+ */
+export type Refusal = "forbidden" | "malformed" | "gap" | "foreign" | "too_large" | "full" | "unavailable" | "internal";
 /**
  * A durable event of a room, as every member sees it.
  */
@@ -865,6 +1004,19 @@ export type RoomEvent = (
        */
       target: Seq;
       type: "chat.pinned";
+    }
+  | (DocumentInfo & {
+      type: "document.created";
+    })
+  | (DocumentInfo & {
+      type: "document.updated";
+    })
+  | {
+      /**
+       * Which.
+       */
+      document: DocumentId;
+      type: "document.deleted";
     }
   | {
       /**
@@ -2288,6 +2440,201 @@ export interface CallHistory {
   room: RoomId;
 }
 /**
+ * Opens a document of a room that this connection has open.
+ */
+export interface DocOpen {
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Closes an open document.
+ */
+export interface DocClose {
+  /**
+   * Which.
+   */
+  channel: number;
+}
+/**
+ * The documents of a room.
+ */
+export interface DocList {
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Creates a document.
+ */
+export interface DocCreate {
+  /**
+   * The host application's own.
+   */
+  data?: Data;
+  /**
+   * Its name.
+   */
+  document: DocumentId;
+  /**
+   * Who may edit.
+   */
+  edit?: EditRight;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * What it is.
+   */
+  kind: DocumentKind;
+  /**
+   * Only those who manage the room may edit.
+   */
+  locked?: boolean;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Shown above it.
+   */
+  title?: string;
+}
+/**
+ * Who may edit a document. Whoever manages the room always may; nobody else while it is locked. Then `deny` wins over
+ * `allow`, and `allow` over role and capability.
+ */
+export interface EditRight {
+  /**
+   * People who may, whatever their role.
+   */
+  allow?: UserId[];
+  /**
+   * A capability that is needed too.
+   */
+  capability?: Capability;
+  /**
+   * People who may not.
+   */
+  deny?: UserId[];
+  /**
+   * The least role.
+   */
+  role?: Role;
+}
+/**
+ * Changes a document's record; absent fields stay.
+ */
+export interface DocUpdate {
+  /**
+   * The host application's own.
+   */
+  data?: Data;
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Who may edit, as a whole.
+   */
+  edit?: EditRight;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Only those who manage the room may edit.
+   */
+  locked?: boolean;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Shown above it.
+   */
+  title?: string;
+}
+/**
+ * Deletes a document with everything in it and its versions. The room's first board stays.
+ */
+export interface DocDelete {
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Makes it idempotent.
+   */
+  key: Key;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * A page of a document's versions, newest first.
+ */
+export interface DocVersions {
+  /**
+   * Older than this one.
+   */
+  before?: number;
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Rows, at most 200.
+   */
+  limit?: number;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
+ * Keeps the document's state of now as a version.
+ */
+export interface DocVersionSave {
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Its name.
+   */
+  title: string;
+}
+/**
+ * Sets the document back to a version, by a new edit. What it was before is kept as a version first.
+ */
+export interface DocRestore {
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * To which version.
+   */
+  version: number;
+}
+/**
  * The reply to `hello`.
  */
 export interface Welcome {
@@ -3073,6 +3420,101 @@ export interface Quality {
    * The verdict over the call: `poor` when a fifth of the reports were, `fair` when a fifth were fair or worse.
    */
   verdict: Verdict;
+}
+/**
+ * The reply to `doc.open`.
+ */
+export interface DocumentOpened {
+  /**
+   * Largest awareness state, bytes of JSON.
+   */
+  awareness_bytes: number;
+  /**
+   * Names the document in binary frames and in what is told of it, on this connection.
+   */
+  channel: number;
+  /**
+   * The life of the content: a replica of another life must not be merged with it.
+   */
+  epoch: Epoch;
+  /**
+   * Its record.
+   */
+  info: DocumentInfo;
+  /**
+   * Whether the reader may edit now.
+   */
+  may_edit: boolean;
+  /**
+   * The room.
+   */
+  room: RoomId;
+  /**
+   * Largest update, bytes.
+   */
+  update_bytes: number;
+}
+/**
+ * A document's record.
+ */
+export interface DocumentInfo {
+  /**
+   * When it was created; of the room's first board, when the room was.
+   */
+  created_at: number;
+  /**
+   * The host application's own.
+   */
+  data?: Data;
+  /**
+   * Its name in the room.
+   */
+  document: DocumentId;
+  /**
+   * Who may edit.
+   */
+  edit?: EditRight;
+  /**
+   * What it is.
+   */
+  kind: DocumentKind;
+  /**
+   * Only those who manage the room may edit.
+   */
+  locked?: boolean;
+  /**
+   * Shown above it.
+   */
+  title?: string;
+}
+/**
+ * A state that a document can be set back to.
+ */
+export interface DocumentVersion {
+  /**
+   * When it was kept.
+   */
+  at: number;
+  /**
+   * Who kept it; absent when the server did, or after their erasure.
+   */
+  by?: UserId;
+  /**
+   * Why.
+   */
+  reason: VersionReason;
+  /**
+   * Bytes of the state.
+   */
+  size: number;
+  /**
+   * Its name, when somebody gave it one.
+   */
+  title?: string;
+  /**
+   * Its number in the document.
+   */
+  version: number;
 }
 /**
  * A command was refused.

@@ -1,6 +1,6 @@
 //! What types alone cannot say of a command: lengths, numbers, exclusive fields.
 
-use crate::{ChatHistory, ChatReact, Command, Fault, Profile, RoomCreate, RoomKind, UserId, limits};
+use crate::{ChatHistory, ChatReact, Command, EditRight, Fault, Profile, RoomCreate, RoomKind, UserId, limits};
 
 impl Command {
     /// Refuses what a reader of the types would let pass; the HTTP API asks the same.
@@ -54,7 +54,22 @@ impl Command {
             Self::CallSignal(c) => c.check(),
             Self::CallReport(c) => c.check(),
             Self::CallHistory(c) => c.check(),
-            Self::Ping(_)
+            Self::DocCreate(c) => {
+                within("title", &c.title, limits::TITLE_BYTES)?;
+                c.edit.check()
+            }
+            Self::DocUpdate(c) => {
+                optional("title", c.title.as_deref(), limits::TITLE_BYTES)?;
+                c.edit.as_ref().map_or(Ok(()), EditRight::check)
+            }
+            Self::DocVersions(c) => page(c.limit),
+            Self::DocVersionSave(c) => within("title", &c.title, limits::TITLE_BYTES),
+            Self::DocOpen(_)
+            | Self::DocClose(_)
+            | Self::DocList(_)
+            | Self::DocDelete(_)
+            | Self::DocRestore(_)
+            | Self::Ping(_)
             | Self::RoomDirect(_)
             | Self::RoomOpen(_)
             | Self::RoomClose(_)
@@ -119,6 +134,13 @@ impl Profile {
             Some(rest) if plain && !rest.starts_with('/') && !rest.is_empty() => Ok(()),
             Some(_) | None => Err(Fault::bad_request("avatar", "is not an https address")),
         }
+    }
+}
+
+impl EditRight {
+    fn check(&self) -> Result<(), Fault> {
+        at_most("edit.allow", self.allow.len(), limits::EDITORS)?;
+        at_most("edit.deny", self.deny.len(), limits::EDITORS)
     }
 }
 

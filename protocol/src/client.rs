@@ -3,8 +3,9 @@
 use crate::{
     CallAdmit, CallConfirm, CallDecline, CallEnd, CallGet, CallHand, CallHistory, CallIce, CallJoin, CallLeave,
     CallMute, CallRefuse, CallRelink, CallRemove, CallReport, CallRing, CallSignal, CallStart, CallTracks, CallUpdate,
-    Capability, Cursor, Data, DeviceId, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name, PresenceState, Role,
-    RoomId, RoomKind, Seq, SessionId, UserId, records::records,
+    Capability, Cursor, Data, DeviceId, DocClose, DocCreate, DocDelete, DocList, DocOpen, DocRestore, DocUpdate,
+    DocVersionSave, DocVersions, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name, PresenceState, Role, RoomId,
+    RoomKind, Seq, SessionId, UserId, records::records,
 };
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +148,24 @@ commands! {
     "call.report" => CallReport,
     /// A page of calls.
     "call.history" => CallHistory,
+    /// Opens a shared document of an open room.
+    "doc.open" => DocOpen,
+    /// Closes it.
+    "doc.close" => DocClose,
+    /// The documents of a room.
+    "doc.list" => DocList,
+    /// Creates a document.
+    "doc.create" => DocCreate,
+    /// Changes a document's record: title, rights, lock, data.
+    "doc.update" => DocUpdate,
+    /// Deletes a document.
+    "doc.delete" => DocDelete,
+    /// A page of a document's versions.
+    "doc.versions" => DocVersions,
+    /// Keeps the document's state of now as a version.
+    "doc.version.save" => DocVersionSave,
+    /// Sets the document back to a version, by a new edit.
+    "doc.restore" => DocRestore,
 }
 
 /// The token and, after a lost connection, the session that goes on.

@@ -1,8 +1,8 @@
 //! The facts that logs consist of.
 
 use crate::{
-    CallEvent, CallMedia, Capability, Data, HistoryVisibility, Millis, Name, RingEnd, Role, RoomId, RoomInfo, RoomKind,
-    Seq, UserId,
+    CallEvent, CallMedia, Capability, Data, DocumentId, DocumentInfo, HistoryVisibility, Millis, Name, RingEnd, Role,
+    RoomId, RoomInfo, RoomKind, Seq, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,18 @@ pub enum RoomEventBody {
         /// Pinned, or unpinned.
         on: bool,
     },
+    /// A shared document was created: its record.
+    #[serde(rename = "document.created")]
+    DocumentCreated(DocumentInfo),
+    /// A document's record changed: all of it as it is now.
+    #[serde(rename = "document.updated")]
+    DocumentUpdated(DocumentInfo),
+    /// A document was deleted with everything in it.
+    #[serde(rename = "document.deleted")]
+    DocumentDeleted {
+        /// Which.
+        document: DocumentId,
+    },
     /// An event of the host application.
     #[serde(rename = "app")]
     App {
@@ -148,6 +160,9 @@ impl RoomEventBody {
             Self::ChatDeleted { .. } => "chat.deleted",
             Self::ChatReacted { .. } => "chat.reacted",
             Self::ChatPinned { .. } => "chat.pinned",
+            Self::DocumentCreated(_) => "document.created",
+            Self::DocumentUpdated(_) => "document.updated",
+            Self::DocumentDeleted { .. } => "document.deleted",
             Self::App { .. } => "app",
             Self::Call(event) => event.kind(),
         }
@@ -168,6 +183,9 @@ impl RoomEventBody {
             | Self::ChatDeleted { .. }
             | Self::ChatReacted { .. }
             | Self::ChatPinned { .. }
+            | Self::DocumentCreated(_)
+            | Self::DocumentUpdated(_)
+            | Self::DocumentDeleted { .. }
             | Self::App { .. }
             | Self::Call(_) => Audience::Everybody,
         }

@@ -124,6 +124,10 @@ text_id! {
     RoomId, |t| check_unreserved(t, limits::ROOM_ID_CHARS), "^[A-Za-z0-9._~-]+$", 128
 }
 text_id! {
+    /// A shared document in its room: up to 64 unreserved URL characters. `board` is in every room.
+    DocumentId, |t| check_unreserved(t, limits::DOCUMENT_ID_CHARS), "^[A-Za-z0-9._~-]+$", 64
+}
+text_id! {
     /// A user: the subject of the token, or `realm:subject` outside the default realm. Up to 255 bytes without
     /// spaces, controls or invisible characters.
     UserId, check_user, "^[^\\s]+$", 255

@@ -19,6 +19,7 @@ mod call_commands;
 mod check;
 mod client;
 mod data;
+mod document;
 mod error;
 mod event;
 pub mod http;
@@ -35,11 +36,13 @@ pub use call_commands::*;
 pub use check::words;
 pub use client::*;
 pub use data::Data;
+pub use document::*;
 pub use error::{CloseCode, ErrorCode, Fault};
 pub use event::*;
 pub use ice::{IceServer, IceServers};
 pub use ids::{
-    CallLinkId, DeviceId, Epoch, GUEST_REALM, IdError, Key, LinkId, Name, RoomId, Seq, SessionId, TrackId, UserId,
+    CallLinkId, DeviceId, DocumentId, Epoch, GUEST_REALM, IdError, Key, LinkId, Name, RoomId, Seq, SessionId, TrackId,
+    UserId,
 };
 pub use model::*;
 pub use parse::{fault_of, parse_client, read, read_body};

@@ -52,6 +52,28 @@ pub const REACTIONS: usize = 20;
 pub const REACTION_USERS: usize = 20;
 /// Profiles asked for at once.
 pub const PROFILES: usize = 100;
+/// Longest document id, characters.
+pub const DOCUMENT_ID_CHARS: usize = 64;
+/// Documents of one room: their records are kept in memory with the room.
+pub const DOCUMENTS: usize = 50;
+/// Most people that a document's rights name one by one.
+pub const EDITORS: usize = 200;
+/// Largest update of a document, bytes. A board of thousands of shapes is imported in a few.
+pub const UPDATE_BYTES: usize = 1024 * 1024;
+/// Largest binary frame, bytes: an update and what surrounds it.
+pub const BINARY_FRAME_BYTES: usize = UPDATE_BYTES + 64;
+/// Largest awareness state of one Yjs client, bytes of JSON: a cursor, a selection and a drag preview.
+pub const AWARENESS_BYTES: usize = 8 * 1024;
+/// Documents that one connection has open.
+pub const OPEN_DOCUMENTS: usize = 16;
+/// Versions of one document that have names.
+pub const NAMED_VERSIONS: usize = 100;
+/// Largest image beside a document, bytes.
+pub const BLOB_BYTES: usize = 5 * 1024 * 1024;
+/// Largest width and height of an image, pixels: browsers decode four bytes a pixel.
+pub const IMAGE_SIDE: u32 = 8192;
+/// Most pixels of an image: 100 MB when a browser has decoded it.
+pub const IMAGE_PIXELS: u64 = 25_000_000;
 /// Largest sequence: above it JavaScript numbers lose integers.
 pub const SEQ_MAX: u64 = (1 << 53) - 1;
 /// Longest slow mode, seconds: six hours.

@@ -1,9 +1,9 @@
 //! What the server says.
 
 use crate::{
-    CallLink, CallLinkId, CallNow, CallRecord, CallSignal, Cursor, Data, Epoch, Fault, IceServers, LinkEnd, Member,
-    Message, Millis, Name, ParticipantState, Presence, Profile, Profiles, ReadMarker, Role, RoomEntry, RoomEvent,
-    RoomId, Seq, SessionId, Snapshot, UserEvent, UserId,
+    CallLink, CallLinkId, CallNow, CallRecord, CallSignal, Cursor, Data, DocumentFrame, DocumentInfo, DocumentOpened,
+    DocumentVersion, Epoch, Fault, IceServers, LinkEnd, Member, Message, Millis, Name, ParticipantState, Presence,
+    Profile, Profiles, ReadMarker, Role, RoomEntry, RoomEvent, RoomId, Seq, SessionId, Snapshot, UserEvent, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum ServerFrame {
     /// Replies and passing events.
     Control(Box<Control>),
+    /// What is told of an open document.
+    Document(Box<DocumentFrame>),
     /// A durable event of a room.
     Room(Box<RoomEvent>),
     /// A durable event of the user's own log.
@@ -354,6 +356,25 @@ pub enum Reply {
         /// Names of the people in them.
         #[serde(default, skip_serializing_if = "Profiles::is_empty")]
         profiles: Profiles,
+    },
+    /// To `doc.open`.
+    Document(Box<DocumentOpened>),
+    /// To `doc.list`.
+    Documents {
+        /// Their records, the room's first board at first.
+        documents: Vec<DocumentInfo>,
+    },
+    /// To `doc.versions`.
+    Versions {
+        /// The rows, newest first.
+        versions: Vec<DocumentVersion>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+    /// To `doc.version.save`, and to `doc.restore`, where it is what the document was before.
+    Version {
+        /// It.
+        version: DocumentVersion,
     },
     /// To `token.refresh`.
     Token {

@@ -1,7 +1,7 @@
 //! From what somebody wants to the facts that follow, or a refusal.
 
 use crate::{
-    Capabilities, Room,
+    Capabilities, DocumentIntent, Room,
     rights::{Access, Actor},
 };
 use serde::Serialize;
@@ -84,6 +84,8 @@ pub enum Intent {
         /// Pinned, or unpinned.
         on: bool,
     },
+    /// Something about a shared document's record.
+    Document(DocumentIntent),
     /// An event of the host application.
     App {
         /// Its name.
@@ -113,6 +115,7 @@ impl Intent {
             | Self::RemoveMember(_)
             | Self::Ban { .. }
             | Self::Unban(_)
+            | Self::Document(_)
             | Self::App { .. } => None,
         }
     }
@@ -186,6 +189,7 @@ impl Room {
             | Intent::Delete { .. }
             | Intent::React { .. }
             | Intent::Pin { .. }
+            | Intent::Document(_)
             | Intent::App { .. } => Err(Fault::not_found("room")),
         }
     }
@@ -216,6 +220,7 @@ impl Room {
             Intent::Delete { target } => case.delete(*target),
             Intent::React { target, emoji, on } => case.react(*target, emoji, *on),
             Intent::Pin { target, on } => case.pin(*target, *on),
+            Intent::Document(wish) => self.decide_document(&access, wish, now),
             Intent::App { name, data } => case.app(name, data.as_ref()),
         }
     }

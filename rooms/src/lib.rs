@@ -23,6 +23,7 @@
 
 mod bucket;
 mod decide;
+mod documents;
 mod presence;
 mod rights;
 mod room;
@@ -30,6 +31,7 @@ mod typing;
 
 pub use bucket::Bucket;
 pub use decide::{Facts, Intent, Target};
+pub use documents::{BOARD, DocumentIntent};
 pub use presence::{Devices, GRACE_MS};
 pub use rights::{Access, Actor, Capabilities, Denied, Grant};
 pub use room::Room;

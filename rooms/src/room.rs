@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 use stoa_protocol::{
-    Ban, Capability, Epoch, HistoryVisibility, LeaveReason, Member, MemberJoined, MemberUpdated, Millis, Role,
-    RoomCreated, RoomEventBody, RoomId, RoomInfo, RoomKind, RoomUpdated, Seq, UserId,
+    Ban, Capability, DocumentId, DocumentInfo, Epoch, HistoryVisibility, LeaveReason, Member, MemberJoined,
+    MemberUpdated, Millis, Role, RoomCreated, RoomEventBody, RoomId, RoomInfo, RoomKind, RoomUpdated, Seq, UserId,
 };
 
 /// A room. Cloning it costs some reference counts: the writer clones it to decide a batch on the state that earlier
@@ -24,6 +24,8 @@ pub struct Room {
     bans: Arc<BTreeMap<UserId, Ban>>,
     /// Oldest pin first.
     pins: Arc<Vec<Seq>>,
+    /// Records of shared documents, where something was written about them.
+    pub(crate) documents: Arc<BTreeMap<DocumentId, DocumentInfo>>,
     /// When each person last sent; kept only while slow mode is on.
     last_sent: Arc<HashMap<UserId, Millis>>,
 }
@@ -51,8 +53,16 @@ impl Room {
             members: Arc::new(members.into_iter().map(|m| (m.user.clone(), m)).collect()),
             bans: Arc::new(bans.into_iter().map(|b| (b.user.clone(), b)).collect()),
             pins: Arc::new(pins),
+            documents: Arc::default(),
             last_sent: Arc::default(),
         }
+    }
+
+    /// The room with the records of its shared documents.
+    #[must_use]
+    pub fn with_documents(mut self, documents: Vec<DocumentInfo>) -> Self {
+        self.documents = Arc::new(documents.into_iter().map(|info| (info.document.clone(), info)).collect());
+        self
     }
 
     /// The life of its log.
@@ -191,6 +201,8 @@ impl Room {
                     Arc::make_mut(&mut self.pins).push(*target);
                 }
             }
+            RoomEventBody::DocumentCreated(info) | RoomEventBody::DocumentUpdated(info) => self.put_document(info),
+            RoomEventBody::DocumentDeleted { document } => self.drop_document(document),
             RoomEventBody::ChatEdited { .. }
             | RoomEventBody::ChatReacted { .. }
             | RoomEventBody::App { .. }
@@ -278,6 +290,8 @@ impl Room {
         assert!(self.members.values().all(|m| m.joined_seq <= self.head), "a membership began in the log");
         let forever = self.bans.values().filter(|ban| ban.until.is_none());
         assert!(forever.into_iter().all(|ban| !self.members.contains_key(&ban.user)), "who is banned is no member");
+        assert!(self.documents.len() <= stoa_protocol::limits::DOCUMENTS, "documents are bounded");
+        assert!(self.documents.iter().all(|(id, info)| *id == info.document), "documents are under their own name");
         if self.info.kind == RoomKind::Direct {
             assert!(self.members.len() <= 2, "a direct room has two");
         }

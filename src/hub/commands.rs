@@ -1,9 +1,10 @@
 //! From a command on the wire to what it wants of a room.
 
 use stoa_protocol::{
-    ChatBody, Command, Key, MemberJoined, MemberUpdated, RoomCreate, RoomCreated, RoomId, RoomUpdated,
+    ChatBody, Command, DocCreate, DocUpdate, DocumentInfo, Key, MemberJoined, MemberUpdated, RoomCreate, RoomCreated,
+    RoomId, RoomUpdated,
 };
-use stoa_rooms::Intent;
+use stoa_rooms::{DocumentIntent, Intent};
 
 /// A durable command about one room.
 pub struct Durable {
@@ -66,6 +67,17 @@ pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
         Command::ChatDelete(c) => (c.room, c.key, Intent::Delete { target: c.target }),
         Command::ChatReact(c) => (c.room, c.key, Intent::React { target: c.target, emoji: c.emoji, on: c.on }),
         Command::ChatPin(c) => (c.room, c.key, Intent::Pin { target: c.target, on: c.on }),
+        Command::DocCreate(c) => {
+            let DocCreate { room, key, document, kind, title, edit, locked, data } = c;
+            // The time is the commit's.
+            let info = DocumentInfo { document, kind, title, edit, locked, data, created_at: 0 };
+            (room, key, Intent::Document(DocumentIntent::Create(info)))
+        }
+        Command::DocUpdate(c) => {
+            let DocUpdate { room, key, document, title, edit, locked, data } = c;
+            (room, key, Intent::Document(DocumentIntent::Update { document, title, edit, locked, data }))
+        }
+        Command::DocDelete(c) => (c.room, c.key, Intent::Document(DocumentIntent::Delete(c.document))),
         Command::AppSend(c) => match (c.room.clone(), c.key.clone()) {
             (Some(room), Some(key)) => (room, key, Intent::App { name: c.name, data: c.data }),
             (Some(_) | None, _) => return Err(Box::new(Command::AppSend(c))),
@@ -86,6 +98,12 @@ pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
         | Command::PresenceSet(_)
         | Command::PresenceList(_)
         | Command::ProfileList(_)
+        | Command::DocOpen(_)
+        | Command::DocClose(_)
+        | Command::DocList(_)
+        | Command::DocVersions(_)
+        | Command::DocVersionSave(_)
+        | Command::DocRestore(_)
         | Command::CallStart(_)
         | Command::CallRing(_)
         | Command::CallDecline(_)

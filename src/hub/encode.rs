@@ -53,6 +53,9 @@ pub fn room_event(room: &RoomId, event: &StoredEvent) -> Encoded {
         | RoomEventBody::ChatDeleted { .. }
         | RoomEventBody::ChatReacted { .. }
         | RoomEventBody::ChatPinned { .. }
+        | RoomEventBody::DocumentCreated(_)
+        | RoomEventBody::DocumentUpdated(_)
+        | RoomEventBody::DocumentDeleted { .. }
         | RoomEventBody::App { .. }
         | RoomEventBody::Call(_) => None,
     };

@@ -14,8 +14,8 @@ pub const PAGE: u32 = 200;
 
 /// The room that the store has.
 pub fn restore(stored: StoredRoom) -> Room {
-    let StoredRoom { epoch, head, info, creator: _, members, bans, pins } = stored;
-    Room::restore(epoch, head, info, members, bans, pins)
+    let StoredRoom { epoch, head, info, creator: _, members, bans, pins, documents } = stored;
+    Room::restore(epoch, head, info, members, bans, pins).with_documents(documents)
 }
 
 impl Hub {
@@ -273,6 +273,9 @@ fn people_change(body: &RoomEventBody) -> Option<(UserId, bool)> {
         | RoomEventBody::ChatDeleted { .. }
         | RoomEventBody::ChatReacted { .. }
         | RoomEventBody::ChatPinned { .. }
+        | RoomEventBody::DocumentCreated(_)
+        | RoomEventBody::DocumentUpdated(_)
+        | RoomEventBody::DocumentDeleted { .. }
         | RoomEventBody::App { .. }
         | RoomEventBody::Call(_) => None,
     }

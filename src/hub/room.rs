@@ -203,6 +203,9 @@ impl Live {
             | RoomEventBody::ChatEdited { .. }
             | RoomEventBody::ChatReacted { .. }
             | RoomEventBody::ChatPinned { .. }
+            | RoomEventBody::DocumentCreated(_)
+            | RoomEventBody::DocumentUpdated(_)
+            | RoomEventBody::DocumentDeleted { .. }
             | RoomEventBody::App { .. }
             | RoomEventBody::Call(_) => {}
         }

@@ -530,6 +530,9 @@ fn remember(
         | RoomEventBody::MemberUpdated(_)
         | RoomEventBody::MemberBanned { .. }
         | RoomEventBody::MemberUnbanned { .. }
+        | RoomEventBody::DocumentCreated(_)
+        | RoomEventBody::DocumentUpdated(_)
+        | RoomEventBody::DocumentDeleted { .. }
         | RoomEventBody::App { .. }
         | RoomEventBody::Call(_) => {}
     }

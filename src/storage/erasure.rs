@@ -10,7 +10,13 @@ pub const DAY_MS: i64 = 24 * 3600 * 1000;
 pub const EXPIRY_ROOMS: i64 = 100;
 
 /// A room's rows, children before the parent.
-pub const DELETE_ROOM: [&str; 9] = [
+pub const DELETE_ROOM: [&str; 15] = [
+    "DELETE FROM blobs WHERE room = $1",
+    "DELETE FROM document_versions WHERE room = $1",
+    "DELETE FROM document_clients WHERE room = $1",
+    "DELETE FROM document_updates WHERE room = $1",
+    "DELETE FROM document_states WHERE room = $1",
+    "DELETE FROM documents WHERE room = $1",
     "DELETE FROM markers WHERE room = $1",
     "DELETE FROM bans WHERE room = $1",
     "DELETE FROM members WHERE room = $1",

@@ -10,8 +10,14 @@ use sqlx::{
 /// One migration: number, name, SQL.
 type Source = (i64, &'static str, &'static str);
 
-const SQLITE: &[Source] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
-const POSTGRES: &[Source] = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
+const SQLITE: &[Source] = &[
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (4, "documents", include_str!("../../migrations/sqlite/0004_documents.sql")),
+];
+const POSTGRES: &[Source] = &[
+    (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (4, "documents", include_str!("../../migrations/postgres/0004_documents.sql")),
+];
 
 /// Those of SQLite.
 pub fn sqlite() -> Migrator {

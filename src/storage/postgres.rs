@@ -10,6 +10,7 @@
 
 mod admin;
 mod conn;
+mod documents;
 mod hot;
 mod read;
 mod tx;

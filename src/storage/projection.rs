@@ -13,12 +13,12 @@ use super::{EVENT_VERSION, KeyHit, NewEvent, NewUserEvent, Result, StoreError};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use stoa_protocol::{
-    ChatBody, Data, HistoryVisibility, MemberJoined, MemberUpdated, Millis, Role, RoomCreated, RoomEventBody, RoomId,
-    RoomKind, RoomUpdated, Seq, UserId,
+    ChatBody, Data, DocumentId, HistoryVisibility, MemberJoined, MemberUpdated, Millis, Role, RoomCreated,
+    RoomEventBody, RoomId, RoomKind, RoomUpdated, Seq, UserId,
 };
 
 /// The kinds that this version reads; rows of other kinds come without a body.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 17] = [
     "room.created",
     "room.updated",
     "room.archived",
@@ -32,6 +32,9 @@ pub const KINDS: [&str; 14] = [
     "chat.deleted",
     "chat.reacted",
     "chat.pinned",
+    "document.created",
+    "document.updated",
+    "document.deleted",
     "app",
 ];
 
@@ -99,6 +102,7 @@ struct Fold {
     deleted: BTreeSet<MessageKey>,
     members: BTreeMap<(RoomId, UserId), MemberChange>,
     bans: BTreeMap<(RoomId, UserId), Option<BanRow>>,
+    documents: BTreeMap<(RoomId, DocumentId), Option<DocumentRow>>,
 }
 
 impl Fold {
@@ -146,6 +150,13 @@ impl Fold {
                 if !self.deleted.contains(&key) {
                     self.pins.insert(key, on.then_some(seq(*place)));
                 }
+            }
+            RoomEventBody::DocumentCreated(info) | RoomEventBody::DocumentUpdated(info) => {
+                let row = DocumentRow::new(room, info);
+                self.documents.insert((room.clone(), info.document.clone()), Some(row));
+            }
+            RoomEventBody::DocumentDeleted { document } => {
+                self.documents.insert((room.clone(), document.clone()), None);
             }
             RoomEventBody::App { .. } | RoomEventBody::Call(_) => {}
         }
@@ -318,8 +329,20 @@ impl Fold {
     }
 
     fn finish(self) -> Changes {
-        let Self { mut changes, heads, rooms, messages, edits, mentions, reactions, pins, deleted, members, bans } =
-            self;
+        let Self {
+            mut changes,
+            heads,
+            rooms,
+            messages,
+            edits,
+            mentions,
+            reactions,
+            pins,
+            deleted,
+            members,
+            bans,
+            documents,
+        } = self;
         // In the order of the messages, and of the log's index.
         changes.events.sort_by(|a, b| (&a.room, a.seq).cmp(&(&b.room, b.seq)));
         changes.heads = heads.into_values().collect();
@@ -351,6 +374,12 @@ impl Fold {
             match ban {
                 Some(row) => changes.bans.push(row),
                 None => changes.unbans.push(Person { room, user }),
+            }
+        }
+        for ((room, document), row) in documents {
+            match row {
+                Some(row) => changes.documents.push(row),
+                None => changes.undocuments.push(DocumentName { room, document }),
             }
         }
         changes
@@ -390,6 +419,9 @@ fn about(body: &RoomEventBody) -> (Option<i64>, Option<&UserId>) {
         | RoomEventBody::RoomUpdated(_)
         | RoomEventBody::RoomArchived { .. }
         | RoomEventBody::ChatSent(_)
+        | RoomEventBody::DocumentCreated(_)
+        | RoomEventBody::DocumentUpdated(_)
+        | RoomEventBody::DocumentDeleted { .. }
         | RoomEventBody::App { .. }
         | RoomEventBody::Call(_) => (None, None),
     }

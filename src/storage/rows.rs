@@ -4,7 +4,8 @@ use super::{EVENT_VERSION, KeyHit, ListRow, MessageMeta, Result, StoreError, Sto
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, str::FromStr};
 use stoa_protocol::{
-    Ban, Member, Message, Millis, Profile, Reaction, RoomId, RoomInfo, Seq, UserEvent, UserId, limits,
+    Ban, DocumentId, DocumentInfo, Member, Message, Millis, Profile, Reaction, RoomId, RoomInfo, Seq, UserEvent,
+    UserId, limits,
 };
 
 /// A row of either database. Columns are numbered from 0.
@@ -108,7 +109,7 @@ pub fn info(row: &impl Cells, base: usize) -> Result<RoomInfo> {
     })
 }
 
-/// [`info`], then `epoch, head_seq, creator, members, bans, pins`, the last three as JSON lists.
+/// [`info`], then `epoch, head_seq, creator, members, bans, pins, documents`, the last four as JSON lists.
 pub fn room(row: &impl Cells) -> Result<StoredRoom> {
     let members: Vec<MemberCells> = json(&text(row, 13)?)?;
     let bans: Vec<(UserId, Option<i64>, String)> = json(&text(row, 14)?)?;
@@ -120,6 +121,7 @@ pub fn room(row: &impl Cells) -> Result<StoredRoom> {
         members: members.into_iter().map(member).collect::<Result<_>>()?,
         bans: bans.into_iter().map(|(user, until, reason)| Ban { user, until: until.map(past), reason }).collect(),
         pins: json(&text(row, 15)?)?,
+        documents: documents(&text(row, 16)?)?,
     })
 }
 
@@ -139,6 +141,23 @@ fn member((user, role, own, muted, joined_seq, joined_at, data): MemberCells) ->
         joined_at,
         data: data.as_deref().map(json).transpose()?,
     })
+}
+
+type DocumentCells = (DocumentId, String, String, String, i64, Option<String>, Millis);
+
+fn documents(cells: &str) -> Result<Vec<DocumentInfo>> {
+    let document = |(document, kind, title, edit, locked, data, created_at): DocumentCells| {
+        Ok(DocumentInfo {
+            document,
+            kind: serde_json::from_value(kind.into()).map_err(damaged)?,
+            title,
+            edit: json(&edit)?,
+            locked: locked != 0,
+            data: data.as_deref().map(json).transpose()?,
+            created_at,
+        })
+    };
+    json::<Vec<DocumentCells>>(cells)?.into_iter().map(document).collect()
 }
 
 /// `seq, at, sender, kind, v, body`.

@@ -8,6 +8,7 @@
 //! rooms, and some seconds after a message was deleted or edited. Backups keep what they were taken with.
 
 mod admin;
+mod documents;
 mod read;
 mod write;
 

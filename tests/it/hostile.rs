@@ -65,7 +65,7 @@ async fn refusal(client: &mut Client, what: &str) -> ErrorFrame {
                 Control::Error(error) => Some(error.clone()),
                 _ => None,
             },
-            ServerFrame::Room(_) | ServerFrame::User(_) => None,
+            ServerFrame::Room(_) | ServerFrame::User(_) | ServerFrame::Document(_) => None,
         })
         .await
 }

@@ -56,7 +56,7 @@ async fn user_event(client: &mut Client, what: &str) -> UserEventBody {
     client
         .expect(what, |frame| match frame {
             ServerFrame::User(event) => Some(event.body.clone()),
-            ServerFrame::Room(_) | ServerFrame::Control(_) => None,
+            ServerFrame::Room(_) | ServerFrame::Control(_) | ServerFrame::Document(_) => None,
         })
         .await
 }

@@ -264,7 +264,7 @@ async fn the_users_own_stream_is_taken_up_where_it_was_left() {
         let told = |client: &Client| {
             let own = |frame: &ServerFrame| match frame {
                 ServerFrame::User(event) => Some((event.user_seq.value(), event.body.clone())),
-                ServerFrame::Room(_) | ServerFrame::Control(_) => None,
+                ServerFrame::Room(_) | ServerFrame::Control(_) | ServerFrame::Document(_) => None,
             };
             client.told().filter_map(own).collect::<Vec<_>>()
         };

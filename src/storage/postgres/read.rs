@@ -29,7 +29,9 @@ const ROOM: &str = concat!(
             ORDER BY user_id), '[]')::text FROM members WHERE room = r.id),
         (SELECT coalesce(json_agg(json_build_array(user_id, until_ms, reason) ORDER BY user_id), '[]')::text
            FROM bans WHERE room = r.id),
-        (SELECT coalesce(json_agg(seq ORDER BY place), '[]')::text FROM pins WHERE room = r.id)
+        (SELECT coalesce(json_agg(seq ORDER BY place), '[]')::text FROM pins WHERE room = r.id),
+        (SELECT coalesce(json_agg(json_build_array(document, kind, title, edit, locked::int, data, created_at)
+            ORDER BY document), '[]')::text FROM documents WHERE room = r.id)
        FROM rooms r WHERE r.id = $1 AND r.kind IS NOT NULL"
 );
 

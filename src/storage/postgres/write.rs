@@ -2,6 +2,7 @@
 
 use super::{
     conn::Conn,
+    documents,
     hot::{digests, index_words},
 };
 use crate::storage::{
@@ -147,7 +148,7 @@ pub async fn write(conn: &mut Conn, changes: &Changes) -> Result<()> {
     each(conn, MEMBER_PATCHES, &changes.member_patches).await?;
     each(conn, UNBANS, &changes.unbans).await?;
     each(conn, BANS, &changes.bans).await?;
-    Ok(())
+    documents::records(conn, changes).await
 }
 
 async fn events(conn: &mut Conn, rows: &[EventRow]) -> Result<()> {

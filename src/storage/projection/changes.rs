@@ -2,7 +2,7 @@
 
 use crate::storage::Digest;
 use serde::{Serialize, Serializer};
-use stoa_protocol::{RoomId, UserId};
+use stoa_protocol::{DocumentId, DocumentInfo, DocumentKind, RoomId, UserId};
 
 /// What a batch changes, table by table, in the order in which it is to be written.
 #[derive(Debug, Default)]
@@ -41,6 +41,10 @@ pub struct Changes {
     pub unbans: Vec<Person>,
     /// Bans to write whole.
     pub bans: Vec<BanRow>,
+    /// Shared documents that go, with their content.
+    pub undocuments: Vec<DocumentName>,
+    /// Records of shared documents to write whole.
+    pub documents: Vec<DocumentRow>,
 }
 
 impl Changes {
@@ -64,6 +68,8 @@ impl Changes {
             member_patches,
             unbans,
             bans,
+            undocuments,
+            documents,
         } = self;
         events.len() == messages.len()
             && created.is_empty()
@@ -79,6 +85,8 @@ impl Changes {
             && member_patches.is_empty()
             && unbans.is_empty()
             && bans.is_empty()
+            && undocuments.is_empty()
+            && documents.is_empty()
     }
 }
 
@@ -325,6 +333,53 @@ pub struct BanRow {
     pub until: Option<i64>,
     /// Why.
     pub reason: String,
+}
+
+/// A shared document's name.
+#[derive(Debug, Serialize)]
+pub struct DocumentName {
+    /// The room.
+    pub room: RoomId,
+    /// Which.
+    pub document: DocumentId,
+}
+
+/// A shared document's record.
+#[derive(Debug, Serialize)]
+pub struct DocumentRow {
+    /// The room.
+    pub room: RoomId,
+    /// Which.
+    pub document: DocumentId,
+    /// What it is.
+    pub kind: String,
+    /// Shown above it.
+    pub title: String,
+    /// JSON of who may edit.
+    pub edit: String,
+    /// Whether only those who manage the room may edit.
+    pub locked: bool,
+    /// JSON of the host application.
+    pub data: Option<String>,
+    /// When it was created.
+    pub created_at: i64,
+}
+
+impl DocumentRow {
+    /// The row of a record.
+    pub fn new(room: &RoomId, info: &DocumentInfo) -> Self {
+        let DocumentInfo { document, kind, title, edit, locked, data, created_at } = info;
+        Self {
+            room: room.clone(),
+            document: document.clone(),
+            kind: super::word::<DocumentKind>(*kind),
+            title: title.clone(),
+            edit: super::json(edit),
+            locked: *locked,
+            data: data.as_ref().map(super::json),
+            created_at: super::millis(*created_at),
+        }
+    }
 }
 
 fn hexadecimal<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -25,7 +25,9 @@ const ROOM: &str = concat!(
         (SELECT json_group_array(json_array(user_id, role, capabilities, muted_until, joined_seq, joined_at, data))
            FROM members WHERE room = r.id),
         (SELECT json_group_array(json_array(user_id, until_ms, reason)) FROM bans WHERE room = r.id),
-        (SELECT json_group_array(seq ORDER BY place) FROM pins WHERE room = r.id)
+        (SELECT json_group_array(seq ORDER BY place) FROM pins WHERE room = r.id),
+        (SELECT json_group_array(json_array(document, kind, title, edit, locked, data, created_at) ORDER BY document)
+           FROM documents WHERE room = r.id)
        FROM rooms r WHERE r.id = ?1 AND r.kind IS NOT NULL"
 );
 

@@ -1,6 +1,6 @@
 //! Writes: the transaction of the group-commit writer, and small ones beside it.
 
-use super::{error, read, within};
+use super::{documents, error, read, within};
 use crate::storage::{
     EVENT_VERSION, Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
     projection::{self, Changes, Numbered, Numbering, hex, json, millis, number, seq},
@@ -247,7 +247,7 @@ async fn write(conn: &mut SqliteConnection, changes: &Changes) -> Result<()> {
     each(conn, MEMBER_PATCHES, &changes.member_patches).await?;
     each(conn, UNBANS, &changes.unbans).await?;
     each(conn, BANS, &changes.bans).await?;
-    Ok(())
+    documents::records(conn, changes).await
 }
 
 /// Erases messages: a tombstone with its links stays in the table and in the log.

@@ -96,7 +96,7 @@ impl Client {
                     Control::Welcome(welcome) => Some((**welcome).clone()),
                     _ => None,
                 },
-                ServerFrame::Room(_) | ServerFrame::User(_) => None,
+                ServerFrame::Room(_) | ServerFrame::User(_) | ServerFrame::Document(_) => None,
             })
             .await;
         self.welcome = Some(Box::new(welcome.clone()));
@@ -213,7 +213,7 @@ impl Client {
                 Control::Error(error) if error.id == Some(id) => Some(Err(error.fault.clone())),
                 _ => None,
             },
-            ServerFrame::Room(_) | ServerFrame::User(_) => None,
+            ServerFrame::Room(_) | ServerFrame::User(_) | ServerFrame::Document(_) => None,
         })
         .await
     }
@@ -254,7 +254,7 @@ impl Client {
     pub async fn expect_control<T>(&mut self, what: &str, mut pick: impl FnMut(&Control) -> Option<T>) -> T {
         self.expect(what, |frame| match frame {
             ServerFrame::Control(control) => pick(control),
-            ServerFrame::Room(_) | ServerFrame::User(_) => None,
+            ServerFrame::Room(_) | ServerFrame::User(_) | ServerFrame::Document(_) => None,
         })
         .await
     }
@@ -323,7 +323,7 @@ impl Client {
     fn note(&mut self, frame: &ServerFrame) {
         match frame {
             ServerFrame::Room(event) => self.journal.push(&event.room, Entry::Event((**event).clone())),
-            ServerFrame::User(_) => {}
+            ServerFrame::User(_) | ServerFrame::Document(_) => {}
             ServerFrame::Control(control) => match control.as_ref() {
                 Control::Skip { room, seq } => self.journal.push(room, Entry::Skip(*seq)),
                 Control::RoomReset(opened) => self.note_opened(opened),

@@ -99,7 +99,7 @@ async fn typing_ten_thousand_times_is_limited_and_coalesced() {
     bystanders.ada.settle().await;
     let told = bystanders.ada.told().filter(|frame| match frame {
         ServerFrame::Control(control) => matches!(**control, Control::Typing { .. }),
-        ServerFrame::Room(_) | ServerFrame::User(_) => false,
+        ServerFrame::Room(_) | ServerFrame::User(_) | ServerFrame::Document(_) => false,
     });
     let told = told.count();
     assert!(told < 200, "{told} frames of typing were told");

@@ -41,7 +41,7 @@ async fn a_message_is_sent_once_for_a_key_and_reaches_the_socket() {
     assert_eq!(told.from, Some(user("ada")));
     let mentioned = |frame: &ServerFrame| match frame {
         ServerFrame::User(event) => Some(event.body.clone()),
-        ServerFrame::Room(_) | ServerFrame::Control(_) => None,
+        ServerFrame::Room(_) | ServerFrame::Control(_) | ServerFrame::Document(_) => None,
     };
     let told = socket.expect("the mention", mentioned).await;
     assert_eq!(told, UserEventBody::Mentioned { room: room("r"), message: first.seq });
@@ -217,7 +217,7 @@ async fn events_of_the_host_application_reach_rooms_and_users() {
             UserEventBody::App { name, .. } => Some((name.to_string(), event.user_seq)),
             _ => None,
         },
-        ServerFrame::Room(_) | ServerFrame::Control(_) => None,
+        ServerFrame::Room(_) | ServerFrame::Control(_) | ServerFrame::Document(_) => None,
     };
     let told = socket.expect("the event of the user's own log", booked).await;
     assert_eq!((told.0.as_str(), Some(told.1)), ("app.booked", kept.seq));

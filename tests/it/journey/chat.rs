@@ -286,7 +286,7 @@ async fn events_of_the_host_application_are_durable_with_a_key_and_passing_witho
     host.commit(app(None, Some("ben"), Some(fresh_key()))).await;
     ben.expect("the event for the user", |frame| match frame {
         ServerFrame::User(event) => matches!(event.body, UserEventBody::App { .. }).then_some(()),
-        ServerFrame::Room(_) | ServerFrame::Control(_) => None,
+        ServerFrame::Room(_) | ServerFrame::Control(_) | ServerFrame::Document(_) => None,
     })
     .await;
     host.call(app(None, Some("ben"), None)).await.expect("accepted");
