@@ -23,6 +23,7 @@
 
 mod bucket;
 mod decide;
+pub mod document;
 mod documents;
 mod presence;
 mod rights;
