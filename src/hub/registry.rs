@@ -5,7 +5,7 @@
 
 use super::{Hub, RoomCell};
 use crate::storage::{StoreError, StoredEvent, StoredRoom};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use stoa_protocol::{Control, Fault, Millis, RoomEventBody, RoomId, UserId};
 use stoa_rooms::Room;
 
@@ -103,10 +103,25 @@ impl Hub {
 
     /// Committed events of one room go through the gate.
     pub(super) async fn deliver(self: &Arc<Self>, room: &RoomId, events: &[StoredEvent]) {
-        let Some(cell) = self.loaded(room) else { return };
+        let Some(cell) = self.loaded(room) else { return self.deliver_to_lists(room, events).await };
         let gap = self.deliver_now(&cell, events);
         if gap && self.heal(&cell).await.is_err() {
             self.suspect(room);
+        }
+    }
+
+    /// Nobody here has the room open, but it is a row in the lists of people who are connected.
+    async fn deliver_to_lists(self: &Arc<Self>, room: &RoomId, events: &[StoredEvent]) {
+        if self.list_watchers.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        for (user, _) in events.iter().filter_map(|event| event.body.as_ref()).filter_map(people_change) {
+            self.list_changed(&user, room);
+        }
+        // Its members are known to the room alone.
+        if let Ok(cell) = self.room(room).await {
+            cell.lock().list_dirty = true;
+            self.tick_later(&cell);
         }
     }
 
@@ -119,7 +134,8 @@ impl Hub {
             let mut gap = false;
             for event in events {
                 match event.seq {
-                    seq if seq <= live.room.head() => {}
+                    // It was in the store when the room was loaded, and nobody's list has been told of it.
+                    seq if seq <= live.room.head() => live.list_dirty = true,
                     seq if seq == live.room.head().next() => {
                         live.deliver(event, now);
                         changes.extend(event.body.as_ref().and_then(people_change));

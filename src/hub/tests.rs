@@ -370,6 +370,24 @@ async fn a_log_that_was_set_back_gets_a_new_epoch_and_its_readers_a_snapshot() {
 }
 
 #[tokio::test]
+async fn a_room_comes_into_the_lists_of_its_people_before_anybody_has_opened_it() {
+    let world = World::new().await;
+    let token = world.token(Ticket::of("ben"));
+    let mut ben = world.connect();
+    ben.say(json!({"type": "hello", "token": token, "list": true})).await.expect("welcome");
+    let mut ada = world.enter_with(Ticket { create: Some(true), ..Ticket::of("ada") }).await;
+    let room = json!({"type": "room.create", "key": "c", "room": "r", "kind": "group", "members": [{"user": "ben"}]});
+    assert_eq!(ada.ask(room).await["type"], "ack");
+    world.pass(Duration::from_secs(2)).await;
+    let row = ben.wait(|got| got["type"] == "list").await;
+    assert_eq!((&row["entry"]["info"]["room"], &row["entry"]["unread"]), (&json!("r"), &json!(0)));
+    assert_eq!(ada.send("r", "k", "hello").await["type"], "ack");
+    world.pass(Duration::from_secs(2)).await;
+    let row = ben.wait(|got| got["type"] == "list").await;
+    assert_eq!((&row["entry"]["unread"], &row["entry"]["last"]["text"]), (&json!(1), &json!("hello")));
+}
+
+#[tokio::test]
 async fn the_list_tells_rows_and_the_names_in_them_to_who_has_the_room_closed() {
     let world = World::new().await;
     let mut ada = world.enter_with(Ticket { name: Some("Ada".into()), create: Some(true), ..Ticket::of("ada") }).await;

@@ -1,7 +1,9 @@
 // A real server on a port and in a data folder of its own, which can die and come back.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,19 +12,37 @@ import { fileURLToPath } from "node:url";
 const BINARY = process.env.STOA_BIN ?? fileURLToPath(new URL("../../target/debug/stoa", import.meta.url));
 const START_MS = 30_000;
 
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
 export class Server {
   #child: ChildProcess | undefined;
   #port = 0;
   readonly #folder: string;
   readonly #flags: string[];
+  readonly #isDev: boolean;
+  /** What tokens are signed with, where there is no `--dev`. */
+  readonly #env = { STOA_SECRET: randomBytes(32).toString("hex"), STOA_ISSUER: "tests", STOA_AUDIENCE: "stoa" };
 
-  private constructor(folder: string, flags: string[]) {
+  private constructor(folder: string, flags: string[], isDev: boolean) {
     this.#folder = folder;
     this.#flags = flags;
+    this.#isDev = isDev;
   }
 
-  static async start(flags: string[] = []): Promise<Server> {
-    const server = new Server(await mkdtemp(join(tmpdir(), "stoa-browser-")), flags);
+  /** With `--dev`, unless it shall be as in production. */
+  static async start(flags: string[] = [], { dev = true } = {}): Promise<Server> {
+    const server = new Server(await mkdtemp(join(tmpdir(), "stoa-browser-")), flags, dev);
+    // In production a server is told its address: pages of no other origin may call it.
+    if (!dev) {
+      server.#port = await freePort();
+      flags.push("--public-url", server.url);
+    }
     await server.start();
     return server;
   }
@@ -33,8 +53,10 @@ export class Server {
 
   /** Starts, on the same port as before. */
   async start(): Promise<void> {
-    const flags = ["serve", "--dev", "--data-dir", this.#folder, "--listen", `127.0.0.1:${this.#port}`, ...this.#flags];
-    const child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"] });
+    const listen = ["--data-dir", this.#folder, "--listen", `127.0.0.1:${this.#port}`];
+    const flags = ["serve", ...(this.#isDev ? ["--dev"] : []), ...listen, ...this.#flags];
+    const env = { ...process.env, ...(this.#isDev ? {} : this.#env) };
+    const child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"], env });
     this.#child = child;
     const log: string[] = [];
     child.stderr?.on("data", (part: Buffer) => log.push(part.toString()));
@@ -48,6 +70,31 @@ export class Server {
       setTimeout(() => reject(new Error(`the server did not start:\n${log.join("")}`)), START_MS).unref();
     });
     this.#port = await listening;
+  }
+
+  /** A token that the host application could have signed. */
+  token(...flags: string[]): string {
+    const { stdout, stderr, status } = spawnSync(BINARY, ["token", ...flags], {
+      env: { ...process.env, ...this.#env },
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`no token: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** Calls the API as the host application. */
+  async call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.token("--service", "--user", "backend")}`,
+        "content-type": "application/json",
+      },
+      body: body && JSON.stringify(body),
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer}`);
+    return answer ? JSON.parse(answer) : {};
   }
 
   /** Ends as a power cut would: at once, with nothing put in order. */

@@ -161,6 +161,7 @@ function Group({ title, count, people, room }: { title: string; count: number; p
             user={person.user}
             name={person.profile.name}
             avatar={person.profile.avatar}
+            isGuest={person.profile.guest === true}
             role={person.role}
             isMuted={person.isMuted}
             presence={person.presence}
@@ -178,12 +179,13 @@ function Group({ title, count, people, room }: { title: string; count: number; p
 interface RowProps extends Pick<Person, "user" | "role" | "isMuted" | "presence"> {
   name: string;
   avatar: string | undefined;
+  isGuest: boolean;
   isMe: boolean;
   now: number;
   room: string;
 }
 
-const PersonRow = memo(({ user, name, avatar, role, isMuted, presence, isMe, now, room }: RowProps) => {
+const PersonRow = memo(({ user, name, avatar, isGuest, role, isMuted, presence, isMe, now, room }: RowProps) => {
   const words = useWords();
   return (
     <li className={`person ${isThere(presence) ? "" : "absent"}`} data-user={user}>
@@ -202,6 +204,7 @@ const PersonRow = memo(({ user, name, avatar, role, isMuted, presence, isMe, now
             <span className="hidden">{words.mutedTag}</span>
           </span>
         )}
+        {isGuest && <span className="tag plain">{words.guest}</span>}
         {role && role !== "member" && <span className="tag">{words.roles[role]}</span>}
       </button>
     </li>

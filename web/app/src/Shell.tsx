@@ -7,8 +7,8 @@ import { noteRemoval } from "./Refused.tsx";
 import { RoomView } from "./RoomView.tsx";
 import { Sidebar } from "./Sidebar.tsx";
 import { Toasts } from "./Toasts.tsx";
-import { showDialog } from "./told.ts";
-import { useWords } from "./words/index.ts";
+import { say, showDialog } from "./told.ts";
+import { currentWords, useWords } from "./words/index.ts";
 
 /** A fresh server has this room, so that nobody meets an empty page. */
 const LOBBY = "lobby";
@@ -37,9 +37,17 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
     if (room === undefined) document.title = words.unreadTitle(unread, "Stoa");
   }, [room, unread, words]);
 
+  useLeaveWarning();
+
   useEffect(() => {
     const stops = [
-      client.on("removed", (event) => noteRemoval(event.room, event.reason)),
+      client.on("removed", ({ room, reason, from }) => {
+        noteRemoval(room, reason);
+        if (from === client.state.user || reason === "left") return;
+        const title =
+          client.rooms.find(({ info }) => info.room === room)?.info.title ?? client.room(room).state.info?.title;
+        say(currentWords().removedFrom(title || room), "problem");
+      }),
       client.on("invited", (event) => noteRemoval(event.room, undefined)),
     ];
     return () => {
@@ -68,6 +76,18 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
 
 function skip(): void {
   document.querySelector<HTMLElement>("main.room")?.focus();
+}
+
+/** What waits and is kept nowhere would be lost: the browser asks before it leaves. */
+function useLeaveWarning(): void {
+  const { waiting, isSaved } = useClientState();
+  const isAtRisk = waiting > 0 && !isSaved;
+  useEffect(() => {
+    if (!isAtRisk) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isAtRisk]);
 }
 
 /** Another room is another page: what was open over the last one is closed, and the focus is in the new one. */

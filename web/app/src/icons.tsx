@@ -45,9 +45,9 @@ export const SearchIcon = icon(
 export const ChevronIcon = icon(<path d="m9.5 6 6 6-6 6" />);
 export const GearIcon = icon(
   <>
-    <circle cx="12" cy="12" r="2.8" />
-    <path d="M12 4v2.2M12 17.8V20M20 12h-2.2M6.2 12H4M17.7 6.3l-1.6 1.6M7.9 16.1l-1.6 1.6M17.7 17.7l-1.6-1.6M7.9 7.9 6.3 6.3" />
-    <circle cx="12" cy="12" r="5.8" />
+    <path d="M4 8h9M19 8h1M4 16h1M11 16h9" />
+    <circle cx="16" cy="8" r="2.6" />
+    <circle cx="8" cy="16" r="2.6" />
   </>,
 );
 export const InviteIcon = icon(

@@ -38,3 +38,12 @@ function guarded(name: "localStorage" | "sessionStorage"): Kept {
 export const local = guarded("localStorage");
 /** In this tab, over reloads. */
 export const session = guarded("sessionStorage");
+
+/** The tab's own storage, where the browser grants one. */
+export const tabStore: Storage | null = (() => {
+  try {
+    return globalThis.sessionStorage;
+  } catch {
+    return null;
+  }
+})();

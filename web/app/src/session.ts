@@ -5,7 +5,7 @@ import { createContext, useContext } from "react";
 import { call, type Exchanged } from "./api.ts";
 import type { PageConfig } from "./config.ts";
 import { takeToken } from "./fragment.ts";
-import { local, session as tab } from "./kept.ts";
+import { local, session as tab, tabStore } from "./kept.ts";
 import { askParent, isFramed } from "./parent.ts";
 import { at, read } from "./place.ts";
 
@@ -123,7 +123,7 @@ function begin(config: PageConfig, token: TokenProvider, isOwn: boolean, user?: 
     last = await token(reason);
     return last;
   };
-  const client = connect({ url: at("v1/ws"), token: provide, user, store: tab, client: "stoa-app/0.1" });
+  const client = connect({ url: at("v1/ws"), token: provide, user, store: tabStore, client: "stoa-app/0.1" });
   client.on("change", ({ status }) => {
     // A token that is refused is no use after a reload either.
     if (status === "refused") tab.removeItem(TOKEN);

@@ -23,6 +23,9 @@ const PAGE = 100;
 
 export default function InvitePeople({ id, onClose }: { id: string; onClose: () => void }) {
   const words = useWords();
+  const { access } = useRoomState(useClient().room(id));
+  // A join link lets strangers in, which is for those who manage the room.
+  const mayOpen = access?.capabilities.includes("manage") ?? false;
   return (
     <Sheet title={words.invitePeople} onClose={onClose} isWide>
       <Tabs className="tabs">
@@ -30,16 +33,20 @@ export default function InvitePeople({ id, onClose }: { id: string; onClose: () 
           <Tab id="invites" className="tab">
             {words.withAccount}
           </Tab>
-          <Tab id="links" className="tab">
-            {words.withoutAccount}
-          </Tab>
+          {mayOpen && (
+            <Tab id="links" className="tab">
+              {words.withoutAccount}
+            </Tab>
+          )}
         </TabList>
         <TabPanel id="invites" className="stack">
           <Links id={id} way="invites" />
         </TabPanel>
-        <TabPanel id="links" className="stack">
-          <Links id={id} way="links" />
-        </TabPanel>
+        {mayOpen && (
+          <TabPanel id="links" className="stack">
+            <Links id={id} way="links" />
+          </TabPanel>
+        )}
       </Tabs>
     </Sheet>
   );

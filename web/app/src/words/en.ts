@@ -147,6 +147,7 @@ export const en = {
     member: "Reads and writes",
     viewer: "Reads and reacts",
   },
+  guest: "Guest",
   you: "you",
   person: "Person",
   findPeople: "Find somebody",
@@ -220,6 +221,7 @@ export const en = {
   notFound: "This room is not open to you",
   notFoundWhy: "It may not exist, or nobody has let you in yet.",
   forbidden: "You are not in this room any more",
+  removedFrom: (room: string) => `You were removed from ${room}`,
   removals: {
     left: "You have left it.",
     removed: "Somebody who moderates it has removed you.",

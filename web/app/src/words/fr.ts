@@ -149,6 +149,7 @@ export const fr: Words = {
     member: "Lit et écrit",
     viewer: "Lit et réagit",
   },
+  guest: "Invité",
   you: "vous",
   person: "Profil",
   findPeople: "Chercher quelqu’un",
@@ -222,6 +223,7 @@ export const fr: Words = {
   notFound: "Ce salon ne vous est pas ouvert",
   notFoundWhy: "Il n’existe peut-être pas, ou personne ne vous y a encore admis.",
   forbidden: "Vous n’êtes plus dans ce salon",
+  removedFrom: (room) => `Vous avez été exclu de ${room}`,
   removals: {
     left: "Vous l’avez quitté.",
     removed: "Une personne qui le modère vous en a exclu.",

@@ -1,0 +1,16 @@
+// What axe finds. See https://www.deque.com/axe/: `serious` and `critical` keep people out.
+import AxeBuilder from "@axe-core/playwright";
+import { expect, type Page } from "@playwright/test";
+
+export async function isAccessible(page: Page, what: string): Promise<void> {
+  // What fades in has not its colours yet.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`,
+    );
+  expect(found, what).toEqual([]);
+}
