@@ -119,7 +119,10 @@ impl Hub {
             text: String::new(),
             last_seen: None,
         };
-        let changed = moved.iter().map(|user| self.presence_of(user).unwrap_or_else(|| gone(user))).collect();
+        // Who has left this room may well be present in another.
+        let here = |user: &&UserId| everybody.contains(*user);
+        let now_of = |user: &UserId| Some(user).filter(here).and_then(|user| self.presence_of(user));
+        let changed = moved.iter().map(|user| now_of(user).unwrap_or_else(|| gone(user))).collect();
         let frame = encode::control(&Control::Presence { room: cell.id.clone(), online, changed });
         cell.lock().push_passing(&frame, None);
         true

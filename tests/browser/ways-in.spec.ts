@@ -25,7 +25,7 @@ test.beforeAll(async () => {
   server = await Server.start(["--frame-ancestor", origin(), "--login-url", `${origin()}/login?from=stoa`], {
     dev: false,
   });
-  await server.call("POST", "/v1/rooms", { room: "maths", kind: "group", title: "Maths", members: [{ user: "ada" }] });
+  await server.call("PUT", "/v1/rooms/maths", { kind: "group", title: "Maths", members: [{ user: "ada" }] });
   await server.call("PUT", "/v1/users/ada", { name: "Ada" });
 });
 

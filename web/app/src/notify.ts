@@ -60,6 +60,14 @@ function tell(room: string, title: string, body: string, seq?: number): void {
   }
 }
 
+/** The words of a message; none when it is gone again. */
+async function textOf(client: Client, room: string, seq: number): Promise<string> {
+  const query = { type: "chat.history", room, around: seq, limit: 1 } as const;
+  const reply = await client.query(query).catch(() => undefined);
+  const message = reply?.kind === "messages" ? reply.messages.find((each) => each.seq === seq) : undefined;
+  return message ? excerpt(message.text) : "";
+}
+
 /** Listens to a client for as long as the page is there. */
 export function useNotifications(client: Client): void {
   useEffect(() => {
@@ -70,11 +78,11 @@ export function useNotifications(client: Client): void {
     for (const { info, head } of client.rooms) seen.set(info.room, head);
     let wasListed = client.hasRooms;
     const stops = [
-      client.on("mention", ({ room, from, message }) => {
+      client.on("mention", async ({ room, from, message }) => {
+        if (document.visibilityState === "visible") return;
         const entry = client.rooms.find((each) => each.info.room === room);
-        const text = entry?.last?.seq === message ? excerpt(entry.last.text) : "";
-        const words = currentWords();
-        tell(room, words.mentionedYou(nameOf(from), entry ? titleOf(entry) : room), text, message);
+        const text = await textOf(client, room, message);
+        tell(room, currentWords().mentionedYou(nameOf(from), entry ? titleOf(entry) : room), text, message);
       }),
       client.on("rooms", (rooms) => {
         for (const entry of rooms) {

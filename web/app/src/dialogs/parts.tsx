@@ -19,7 +19,7 @@ import {
   TextArea,
   TextField,
 } from "react-aria-components";
-import { CheckIcon, CloseIcon, DownIcon } from "../icons.tsx";
+import { CheckIcon, ChevronIcon, CloseIcon } from "../icons.tsx";
 import { useWords } from "../words/index.ts";
 
 interface SheetProps {
@@ -77,7 +77,7 @@ export function Choose<Value extends string>({ label, value, choices, onChange, 
         <SelectValue className="choose-value">
           {() => choices.find((choice) => choice.value === value)?.label ?? value}
         </SelectValue>
-        <DownIcon />
+        <ChevronIcon />
       </Button>
       <Popover className="choose-list" offset={4}>
         <ListBox>

@@ -66,7 +66,7 @@ export const en = {
   topic: "Topic",
   topicHint: "What is it about? (optional)",
   members: "Members",
-  membersHint: "Name of somebody you know, or a user id",
+  membersHint: "Name, or a user id",
   addById: (id: string) => `Add “${id}” by id`,
   removePerson: (name: string) => `Remove ${name}`,
   create: "Create",

@@ -66,7 +66,7 @@ export const fr: Words = {
   topic: "Sujet",
   topicHint: "De quoi s’agit-il\u202f? (facultatif)",
   members: "Membres",
-  membersHint: "Nom d’une personne connue, ou identifiant",
+  membersHint: "Nom, ou identifiant",
   addById: (id) => `Ajouter «\u00a0${id}\u00a0» par identifiant`,
   removePerson: (name) => `Retirer ${name}`,
   create: "Créer",
