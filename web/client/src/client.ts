@@ -3,9 +3,10 @@ import { Emitter } from "./emitter.ts";
 import { passes, StoaError } from "./errors.ts";
 import { Link, type Phase, type SocketClass } from "./link.ts";
 import { RoomList } from "./list.ts";
-import type { ClientEvents, ClientState, ConnectOptions, OwnState, Query } from "./options.ts";
+import type { ClientEvents, ClientState, ConnectOptions, OwnState, Query, Ring } from "./options.ts";
 import { type Durable, Outbox, type Outcome } from "./outbox.ts";
 import type {
+  Ack,
   Cursor,
   Fault,
   Profile,
@@ -25,7 +26,7 @@ import { tabStore } from "./shelf.ts";
 interface Asked {
   frame: Query;
   tries: number;
-  resolve(reply: Reply): void;
+  resolve(ack: Ack): void;
   reject(error: StoaError): void;
 }
 
@@ -44,6 +45,8 @@ const CLOSED_ROOMS = 20;
 const ASK_AGAIN_MS = 60_000;
 /** Names and pictures that are kept; the ones that were learnt first go first, and come again when they are shown. */
 const MOST_PROFILES = 5_000;
+/** A person answers one call at a time. */
+const MOST_RINGS = 8;
 const LIST_AGAIN_MS = 30_000;
 const NONE: readonly string[] = [];
 
@@ -77,6 +80,7 @@ export class Client extends Emitter<ClientEvents> {
   #isFirst = true;
   #presence: { state: OwnState; text?: string } | undefined;
   #epochOfList = 0;
+  #rings: readonly Ring[] = [];
 
   constructor(options: ConnectOptions) {
     super();
@@ -145,6 +149,16 @@ export class Client extends Emitter<ClientEvents> {
     return this.#list.isComplete;
   }
 
+  /** The server's time, as well as it is known: milliseconds since the Unix epoch. */
+  get serverTime(): number {
+    return this.#clock.now() + this.#link.aheadMs;
+  }
+
+  /** Who calls now, on whatever device of the user it may be answered. */
+  get rings(): readonly Ring[] {
+    return this.#rings;
+  }
+
   /** Names and pictures that are known. */
   get profiles(): ReadonlyMap<UserId, Profile> {
     return this.#profiles;
@@ -172,6 +186,7 @@ export class Client extends Emitter<ClientEvents> {
       clock: this.#clock,
       outbox: this.#outbox,
       me: () => this.#user,
+      session: () => this.#welcome?.session,
       isOpen: () => this.#link.isOpen,
       call: (frame, done) => this.#call(frame, done),
       tell: (frame) => this.#link.send({ ...frame, id: this.#link.nextId() }),
@@ -205,7 +220,14 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Asks. While offline the question waits; a refusal that passes is asked again. */
-  query(frame: Query): Promise<Reply> {
+  async query(frame: Query): Promise<Reply> {
+    const { result } = await this.ask(frame);
+    if (!result) throw new StoaError({ code: "internal", message: "an empty reply" });
+    return result;
+  }
+
+  /** The same, for what is only acknowledged. */
+  ask(frame: Query): Promise<Ack> {
     return new Promise((resolve, reject) => {
       if (this.#link.phase.phase === "closed") return reject(closed());
       if (this.#queries.size >= MOST_QUERIES) {
@@ -243,6 +265,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#calls.clear();
     this.#isStale = true;
     this.emit("change", this.state);
+    this.#rings = [];
     this.silence();
   }
 
@@ -334,9 +357,29 @@ export class Client extends Emitter<ClientEvents> {
         return this.emit("removed", { room: event.room, reason: event.reason, from, at });
       case "user.rights":
         return this.emit("rights", { room: event.room, role: event.role, from, at });
+      case "user.ring":
+        return this.#ring({ room: event.room, call: event.call, media: event.media, until: event.until, from, at });
+      case "user.ring_ended":
+        this.#silence(event.room, event.call);
+        return this.emit("ringEnded", { room: event.room, call: event.call, reason: event.reason, from, at });
       case "user.app":
         return this.emit("app", { from, name: event.name, data: event.data });
     }
+  }
+
+  #ring(ring: Ring): void {
+    const now = this.serverTime;
+    if (ring.until <= now) return;
+    this.#rings = [...this.#rings.filter(({ room }) => room !== ring.room), ring].slice(-MOST_RINGS);
+    this.emit("rings", this.#rings);
+    this.#later(ring.until - now, () => this.#silence(ring.room, ring.call));
+  }
+
+  #silence(room: RoomId, call: Seq): void {
+    const rings = this.#rings.filter((ring) => ring.room !== room || ring.call !== call);
+    if (rings.length === this.#rings.length) return;
+    this.#rings = rings;
+    this.emit("rings", rings);
   }
 
   #call(frame: object, done: (outcome: Outcome) => void): void {
@@ -369,8 +412,7 @@ export class Client extends Emitter<ClientEvents> {
       }
       this.#queries.delete(asked);
       if ("fault" in outcome) asked.reject(new StoaError(outcome.fault));
-      else if (outcome.ack.result) asked.resolve(outcome.ack.result);
-      else asked.reject(new StoaError({ code: "internal", message: "an empty reply" }));
+      else asked.resolve(outcome.ack);
     });
   }
 
@@ -486,6 +528,7 @@ export class Client extends Emitter<ClientEvents> {
       waiting: this.#outbox.waiting,
       isSaved: this.#outbox.isSaved,
       user: this.#user,
+      session: welcome?.session,
       profile: this.#user === undefined ? undefined : this.#profiles.get(this.#user),
       mayCreate: welcome?.may_create ?? false,
       features: welcome?.features ?? NONE,

@@ -5,7 +5,7 @@ export { Client, connect } from "./client.ts";
 export type { Clock } from "./clock.ts";
 export { NoToken, StoaError } from "./errors.ts";
 export type { Refusal, Socket, SocketClass, TokenProvider, TokenReason } from "./link.ts";
-export type { ClientEvents, ClientState, ConnectOptions, OwnState, Query } from "./options.ts";
+export type { ClientEvents, ClientState, ConnectOptions, OwnState, Query, Ring } from "./options.ts";
 export type { Durable, EntryStatus } from "./outbox.ts";
 export type * from "./protocol.ts";
 export { Room } from "./room.ts";

@@ -108,6 +108,11 @@ export class Link {
     return this.phase.phase === "open";
   }
 
+  /** What the server's clock shows more than ours, milliseconds. */
+  get aheadMs(): number {
+    return this.#aheadMs;
+  }
+
   /** Largest frame that the server takes, bytes. */
   get frameBytes(): number {
     return this.#frameBytes;

@@ -1,7 +1,20 @@
 // What a client takes and what it tells.
 import type { Clock } from "./clock.ts";
 import type { Refusal, SocketClass, TokenProvider } from "./link.ts";
-import type { ClientFrame, Data, Name, PresenceState, Profile, RoomEntry, RoomId, Seq, UserId } from "./protocol.ts";
+import type {
+  CallMedia,
+  ClientFrame,
+  Data,
+  Name,
+  PresenceState,
+  Profile,
+  RingEnd,
+  RoomEntry,
+  RoomId,
+  Seq,
+  SessionId,
+  UserId,
+} from "./protocol.ts";
 import type { Store } from "./shelf.ts";
 
 export interface ConnectOptions {
@@ -44,6 +57,8 @@ export interface ClientState {
   /** Whether what waits would survive a reload: there is a store, and it took them. */
   isSaved: boolean;
   user?: UserId;
+  /** The session: what names this client in a call. */
+  session?: SessionId;
   profile?: Profile;
   mayCreate: boolean;
   features: readonly string[];
@@ -54,6 +69,14 @@ interface Told {
   room: RoomId;
   from?: UserId;
   at: number;
+}
+
+/** Somebody calls. */
+export interface Ring extends Told {
+  call: Seq;
+  media: CallMedia;
+  /** When it stops by itself, by the server's clock. */
+  until: number;
 }
 
 export interface ClientEvents {
@@ -71,12 +94,16 @@ export interface ClientEvents {
   removed: Told & { reason: string };
   /** The user's role was changed. */
   rights: Told & { role: string };
+  /** The calls that ring now changed. */
+  rings: readonly Ring[];
+  /** A ring has ended, on whatever device; `busy` comes without one. */
+  ringEnded: Told & { call: Seq; reason: RingEnd };
   /** An event of the host application to the user, durable or passing. */
   app: { from?: UserId; name: Name; data?: Data };
 }
 
 type Unnamed<Frame> = Frame extends unknown ? Omit<Frame, "id"> : never;
-/** A question to the server: it changes nothing, so it may be asked again. */
+/** A question to the server: it changes nothing, or has a key, or says the whole truth; so it may be asked again. */
 export type Query = Extract<
   Unnamed<ClientFrame>,
   {
@@ -87,7 +114,8 @@ export type Query = Extract<
       | "chat.search"
       | "presence.list"
       | "profile.list"
-      | "room.direct";
+      | "room.direct"
+      | Extract<ClientFrame["type"], `call.${string}`>;
   }
 >;
 

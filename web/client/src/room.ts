@@ -1,3 +1,4 @@
+import { applyEvent, applyRetained, type Folded, isDirected, isRetained, NO_CALL } from "./call/fold.ts";
 import type { Client } from "./client.ts";
 import { type Clock, Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
@@ -6,6 +7,7 @@ import { History, type HistoryHost } from "./history.ts";
 import type { Durable, Entry, Outbox, Outcome } from "./outbox.ts";
 import type {
   AccessView,
+  CallNow,
   ChatSend,
   Cursor,
   Data,
@@ -20,6 +22,7 @@ import type {
   RoomInfo,
   Seq,
   ServerFrame,
+  SessionId,
   Snapshot,
   UserId,
 } from "./protocol.ts";
@@ -32,6 +35,8 @@ export interface RoomHost {
   clock: Clock;
   outbox: Outbox;
   me(): UserId | undefined;
+  /** The session of the connection, also of the one before while there is none. */
+  session(): SessionId | undefined;
   isOpen(): boolean;
   call(frame: object, done: (outcome: Outcome) => void): void;
   tell(frame: object): boolean;
@@ -96,6 +101,9 @@ export class Room extends Emitter<RoomEvents> {
   #read: ReadonlyMap<UserId, Seq> = new Map();
   #readSeq: Seq = 0;
   #readTold: Seq = 0;
+  #call: Folded = NO_CALL;
+  /** The event that `#call` came with: what stands up to it is in it. */
+  #callSeq: Seq = 0;
   #opening: { resolve(): void; reject(error: StoaError): void }[] = [];
 
   constructor(id: RoomId, host: RoomHost) {
@@ -267,7 +275,15 @@ export class Room extends Emitter<RoomEvents> {
     return thread;
   }
 
-  // What follows is for the client.
+  // What follows is for the client and for calls.
+
+  get client(): Client {
+    return this.#host.client;
+  }
+
+  get host(): RoomHost {
+    return this.#host;
+  }
 
   /** Whether commands may go: events of the time before come first, so that own ones are recognised. */
   get isReady(): boolean {
@@ -330,6 +346,8 @@ export class Room extends Emitter<RoomEvents> {
     this.#read = new Map();
     this.#readSeq = 0;
     this.#readTold = 0;
+    this.#call = NO_CALL;
+    this.#callSeq = 0;
     this.#head = 0;
     this.#gaps = 0;
     this.#changed();
@@ -343,6 +361,11 @@ export class Room extends Emitter<RoomEvents> {
 
   hear(frame: ServerFrame & { room: RoomId }): void {
     if (!this.#isWanted) return;
+    if (isDirected(frame)) return this.emit("signal", frame);
+    if (isRetained(frame)) {
+      this.#call = applyRetained(this.#call, frame);
+      return this.#changed();
+    }
     switch (frame.type) {
       case "skip":
         this.#skip(frame.seq);
@@ -376,6 +399,13 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
+  /** The whole call as an answer has it; older events change it no more. */
+  takeCall(call: CallNow | undefined, seq: Seq = this.#cursor?.seq ?? 0): void {
+    this.#call = { now: call, early: call ? this.#call.early : NO_CALL.early };
+    this.#callSeq = Math.max(seq, this.#callSeq);
+    this.#changed();
+  }
+
   /** Something outside of the room's own log changed what is shown: an entry of the outbox. */
   touched(): void {
     this.#changed();
@@ -406,6 +436,8 @@ export class Room extends Emitter<RoomEvents> {
       this.#mark(opened.read ?? []);
     }
     this.#head = opened.head;
+    this.#callSeq = 0;
+    this.takeCall(snapshot ? snapshot.call : opened.call, opened.head);
     this.#access = opened.access;
     this.#typing = { users: [], count: 0 };
     this.#phase = "open";
@@ -543,6 +575,7 @@ export class Room extends Emitter<RoomEvents> {
       default:
         break;
     }
+    if (event.seq > this.#callSeq) this.#call = applyEvent(this.#call, event);
     this.#history.apply(event);
     for (const thread of this.#threads) thread.apply(event);
     if (isNote(event)) this.#notes = [...this.#notes.slice(1 - NOTES), event];
@@ -631,6 +664,7 @@ export class Room extends Emitter<RoomEvents> {
       beside,
       notes: this.#notes,
       pins: this.#pins,
+      call: this.#call.now,
       memberCount: this.#memberCount,
       members: this.#members,
       online: this.#online,

@@ -1,8 +1,11 @@
 // What a room shows, and how what is on its way lies over what is committed.
+
+import type { CallDirected } from "./call/fold.ts";
 import { change } from "./fold.ts";
 import type { Durable, Entry, EntryStatus } from "./outbox.ts";
 import type {
   AccessView,
+  CallNow,
   Data,
   Fault,
   Key,
@@ -63,6 +66,8 @@ export interface RoomState {
   /** What happened to members, record and pins since the room was opened, oldest first; the newest hundred. */
   notes: readonly RoomEvent[];
   pins: readonly Seq[];
+  /** The call that runs in the room. */
+  call?: CallNow;
   memberCount: number;
   /** All members, in rooms up to 200. */
   members: readonly Member[];
@@ -84,6 +89,8 @@ export interface RoomEvents {
   change: RoomState;
   /** A durable event was applied, each once and in order. */
   event: RoomEvent;
+  /** What the other end of one of the user's links in a call says. */
+  signal: CallDirected;
   /** A passing event of the host application. */
   app: { from: UserId; name: Name; data?: Data };
   /** A command of the reader's own was refused. */
