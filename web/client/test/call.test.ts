@@ -6,7 +6,7 @@ import type { CallLink, RoomEvent, Signal } from "../src/index.ts";
 import { FakeClock } from "./fake.ts";
 
 let seq = 0;
-function event(fields: object & { type: string }): RoomEvent {
+function event(fields: Record<string, unknown> & { type: string }): RoomEvent {
   seq += 1;
   return { room: "r", seq, at: 1_000 + seq, ...fields } as unknown as RoomEvent;
 }
@@ -125,7 +125,7 @@ describe("the numbers of a link", () => {
     let random = 20_251_121;
     const next = (below: number) => {
       random = (random * 1_103_515_245 + 12_345) % 2_147_483_648;
-      return random % below;
+      return Math.floor(random / 256) % below;
     };
     const heard = new Hearings();
     const handled: number[] = [];
