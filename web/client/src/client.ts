@@ -331,7 +331,7 @@ export class Client extends Emitter<ClientEvents> {
       case "bye":
         return;
       default:
-        this.#rooms.get(frame.room)?.hear(frame);
+        if ("room" in frame) this.#rooms.get(frame.room)?.hear(frame);
     }
   }
 
