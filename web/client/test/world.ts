@@ -118,6 +118,8 @@ class Line implements Socket {
   readonly user: string;
   readonly #world: World;
   #isDead = false;
+  /** Ways on which everything is swallowed while both ends believe in the connection. */
+  readonly #deaf = new Set<"up" | "down">();
   #free = { up: 0, down: 0 };
 
   constructor(world: World, user: string) {
@@ -141,6 +143,11 @@ class Line implements Socket {
     this.#world.lines.delete(this);
   }
 
+  /** A network that is gone without a word. */
+  swallow(...ways: ("up" | "down")[]): void {
+    for (const way of ways) this.#deaf.add(way);
+  }
+
   die(): void {
     if (this.#isDead) return;
     this.close();
@@ -153,6 +160,7 @@ class Line implements Socket {
     this.#free[way] = at;
     clock.setTimeout(() => {
       if (this.#isDead) return;
+      if (this.#deaf.has(way)) return;
       if (this.#world.chance(0.03)) return this.die();
       run();
     }, at - clock.now());
