@@ -5,6 +5,7 @@
 scripts/set-up.sh rust node
 npm_install web
 npm_install tests/browser
+npm_install web/reference
 
 scripts_parse() {
     local file
@@ -17,6 +18,7 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 step "lints of every feature" cargo clippy --locked --workspace --all-targets --all-features --quiet -- -D warnings
 step "generated files are fresh" scripts/generate.sh --check
+step "the client's reference is fresh" npm --prefix web/reference run check
 step "web types" npm --prefix web run types
 step "browser tests' types" npm --prefix tests/browser run types
 step "web lint" npm --prefix web run lint

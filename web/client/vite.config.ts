@@ -1,10 +1,15 @@
 import { defineConfig } from "vite";
 
-export default defineConfig({
-  build: {
-    target: "es2022",
-    lib: { entry: "src/index.ts", formats: ["es"], fileName: () => "v1.js" },
-    // Library mode leaves whitespace to its user's bundler; this file is served as it is.
-    rolldownOptions: { output: { minify: true } },
-  },
+// `--mode react` makes the bindings: an entry of its own, so that the client stays one file.
+export default defineConfig(({ mode }) => {
+  const [entry, name] = mode === "react" ? ["src/react.ts", "react.js"] : ["src/index.ts", "v1.js"];
+  return {
+    build: {
+      target: "es2022",
+      emptyOutDir: mode !== "react",
+      lib: { entry, formats: ["es"], fileName: () => name },
+      // Library mode leaves whitespace to its user's bundler; this file is served as it is.
+      rolldownOptions: { external: ["react"], output: { minify: true } },
+    },
+  };
 });

@@ -82,6 +82,7 @@ export class Client extends Emitter<ClientEvents> {
   #epochOfList = 0;
   #rings: readonly Ring[] = [];
 
+  /** @internal */
   constructor(options: ConnectOptions) {
     super();
     const socket = options.WebSocket ?? (globalThis.WebSocket as unknown as SocketClass | undefined);

@@ -106,6 +106,7 @@ export class Room extends Emitter<RoomEvents> {
   #callSeq: Seq = 0;
   #opening: { resolve(): void; reject(error: StoaError): void }[] = [];
 
+  /** @internal */
   constructor(id: RoomId, host: RoomHost) {
     super();
     this.id = id;
@@ -130,7 +131,7 @@ export class Room extends Emitter<RoomEvents> {
     return this.#state;
   }
 
-  /** Whether the room is to be attached on every connection. */
+  /** Whether the room is to be attached on every connection. @internal */
   get isWanted(): boolean {
     return this.#isWanted;
   }
@@ -285,20 +286,23 @@ export class Room extends Emitter<RoomEvents> {
     return this.#host;
   }
 
-  /** Whether commands may go: events of the time before come first, so that own ones are recognised. */
+  /** Whether commands may go: events of the time before come first, so that own ones are recognised. @internal */
   get isReady(): boolean {
     return !this.#isWanted || this.#isAttached || this.#phase === "refused";
   }
 
+  /** @internal */
   isApplied(seq: Seq): boolean {
     return !this.#isAttached || (this.#cursor !== undefined && seq <= this.#cursor.seq);
   }
 
+  /** @internal */
   get isCaughtUp(): boolean {
     if (!this.#isWanted) return true;
     return this.#isAttached && !this.#isAttaching && (this.#cursor?.seq ?? 0) >= this.#head;
   }
 
+  /** @internal */
   attach(): void {
     if (!this.#isWanted || this.#isAttaching || !this.#host.isOpen()) return;
     this.#isAttaching = true;
@@ -321,7 +325,7 @@ export class Room extends Emitter<RoomEvents> {
     });
   }
 
-  /** The connection is gone, or the room was left: nothing that passes is true any more. */
+  /** The connection is gone, or the room was left: nothing that passes is true any more. @internal */
   detached(): void {
     this.#timers.end();
     this.#attempt += 1;
@@ -331,7 +335,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
-  /** Gives up what a closed room keeps. */
+  /** Gives up what a closed room keeps. @internal */
   forget(): void {
     this.#history.replace([], false);
     this.#notes = [];
@@ -353,12 +357,14 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
+  /** @internal */
   end(): void {
     this.close();
     this.#timers.end();
     this.silence();
   }
 
+  /** @internal */
   hear(frame: ServerFrame & { room: RoomId }): void {
     if (!this.#isWanted) return;
     if (isDirected(frame)) return this.emit("signal", frame);
@@ -406,11 +412,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
-  /** Something outside of the room's own log changed what is shown: an entry of the outbox. */
+  /** Something outside of the room's own log changed what is shown: an entry of the outbox. @internal */
   touched(): void {
     this.#changed();
   }
 
+  /** @internal */
   refused(entry: Entry): void {
     if (entry.fault) this.emit("refused", { command: entry.frame, fault: entry.fault });
   }
