@@ -1,5 +1,5 @@
 // What events do to messages. Pure: a changed message is a new object, so that a view can tell by identity.
-import type { Message, Reaction, RoomEvent, Seq, UserId } from "./protocol.ts";
+import type { Member, Message, Reaction, RoomEvent, Seq, UserId } from "./protocol.ts";
 
 /** Users that a reaction names; the rest is a count (the server's `REACTION_USERS`). */
 const NAMED = 20;
@@ -142,4 +142,12 @@ function react(reactions: Reaction[], emoji: string, on: boolean, from: UserId |
   if (isMine ? on : old.mine) now.mine = true;
   if (!reactions.includes(old)) return on ? [...reactions, now] : reactions;
   return reactions.map((reaction) => (reaction === old ? now : reaction)).filter((reaction) => reaction.count > 0);
+}
+
+/** A member's record after it changed; another role takes own capabilities away. */
+export function updated(member: Member, event: RoomEvent & { type: "member.updated" }): Member {
+  const { role, muted_until, data, capabilities } = event;
+  const fields = Object.entries({ role, muted_until, data, capabilities });
+  const set = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
+  return { ...member, ...(role ? { capabilities } : {}), ...set };
 }

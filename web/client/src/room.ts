@@ -1,10 +1,12 @@
 import { applyEvent, applyRetained, type Folded, isDirected, isRetained, NO_CALL } from "./call/fold.ts";
 import type { Client } from "./client.ts";
-import { type Clock, Timers } from "./clock.ts";
+import { Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { passes, StoaError } from "./errors.ts";
+import { updated } from "./fold.ts";
 import { History, type HistoryHost } from "./history.ts";
-import type { Durable, Entry, Outbox, Outcome } from "./outbox.ts";
+import type { RoomHost } from "./host.ts";
+import type { Durable, Entry } from "./outbox.ts";
 import type {
   AccessView,
   CallNow,
@@ -22,43 +24,16 @@ import type {
   RoomInfo,
   Seq,
   ServerFrame,
-  SessionId,
   Snapshot,
   UserId,
 } from "./protocol.ts";
 import { Thread } from "./thread.ts";
+import { Typing } from "./typing.ts";
 import { pending, type RoomEvents, type RoomState, type SendOptions } from "./view.ts";
-
-/** What a room uses of its client. */
-export interface RoomHost {
-  client: Client;
-  clock: Clock;
-  outbox: Outbox;
-  me(): UserId | undefined;
-  /** The session of the connection, also of the one before while there is none. */
-  session(): SessionId | undefined;
-  isOpen(): boolean;
-  call(frame: object, done: (outcome: Outcome) => void): void;
-  tell(frame: object): boolean;
-  newKey(): Key;
-  learn(profiles: Snapshot["profiles"]): void;
-  changed(room: Room): void;
-  readUpTo(room: RoomId, seq: Seq): void;
-  /** The client was closed: nothing begins any more. */
-  isEnded(): boolean;
-  /** The room's log began anew. */
-  renewed(room: RoomId): void;
-  closed(room: Room): void;
-}
 
 const PAGE = 50;
 /** Messages that a room keeps while it is closed. */
 const KEPT = 200;
-/** The server ends typing by itself after some seconds, so it is told anew while it lasts. */
-const TYPING_AGAIN_MS = 3_000;
-const TYPING_ENDS_MS = 5_000;
-/** Typing is told when it changes: one that has not changed for so long has lost its end on the way. */
-const TYPING_STALE_MS = 60_000;
 /** Markers are for other people's eyes: one a second is plenty. */
 const READ_EVERY_MS = 1_000;
 const AGAIN_MS = 1_000;
@@ -97,7 +72,7 @@ export class Room extends Emitter<RoomEvents> {
   #members: readonly Member[] = [];
   #online = 0;
   #presence: ReadonlyMap<UserId, Presence> = new Map();
-  #typing: RoomState["typing"] = { users: [], count: 0 };
+  readonly #typing: Typing;
   #read: ReadonlyMap<UserId, Seq> = new Map();
   #readSeq: Seq = 0;
   #readTold: Seq = 0;
@@ -112,6 +87,11 @@ export class Room extends Emitter<RoomEvents> {
     this.id = id;
     this.#host = host;
     this.#timers = new Timers(host.clock);
+    this.#typing = new Typing(
+      this.#timers,
+      (on) => void host.tell({ type: "typing", room: id, on }),
+      () => this.#changed(),
+    );
     this.#historyHost = {
       ask: async (page, thread, limit) => {
         const reply = await host.client.query({ type: "chat.history", room: id, ...page, thread, limit });
@@ -214,22 +194,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Tells that the user types; call it at every key stroke. `false` tells that they stopped. */
   typing(on = true): void {
-    if (!this.#isAttached) return;
-    const frame = { type: "typing", room: this.id };
-    if (!on) {
-      if (this.#timers.has("typing")) this.#host.tell({ ...frame, on: false });
-      this.#timers.clear("typing");
-      this.#timers.clear("typing.again");
-      return;
-    }
-    if (!this.#timers.has("typing.again")) {
-      this.#host.tell({ ...frame, on: true });
-      this.#timers.set("typing.again", TYPING_AGAIN_MS, () => {});
-    }
-    this.#timers.set("typing", TYPING_ENDS_MS, () => {
-      this.#timers.clear("typing.again");
-      this.#host.tell({ ...frame, on: false });
-    });
+    if (this.#isAttached) this.#typing.type(on);
   }
 
   /** Everything up to `seq` is read. Told at most once a second; it never goes back. */
@@ -331,7 +296,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#attempt += 1;
     this.#isAttached = false;
     this.#isAttaching = false;
-    this.#typing = { users: [], count: 0 };
+    this.#typing.clear();
     this.#changed();
   }
 
@@ -386,7 +351,7 @@ export class Room extends Emitter<RoomEvents> {
         this.#access = frame.access;
         break;
       case "typing":
-        this.#hearTyping(frame.users, frame.count);
+        this.#typing.hear(frame.users, frame.count, this.#host.me());
         break;
       case "presence":
         this.#online = frame.online;
@@ -446,7 +411,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#callSeq = 0;
     this.takeCall(snapshot ? snapshot.call : opened.call, opened.head);
     this.#access = opened.access;
-    this.#typing = { users: [], count: 0 };
+    this.#typing.clear();
     this.#phase = "open";
     this.#isAttached = true;
     this.#tellRead();
@@ -558,16 +523,9 @@ export class Room extends Emitter<RoomEvents> {
         this.#memberCount -= 1;
         this.#members = this.#members.filter((member) => member.user !== event.user);
         break;
-      case "member.updated": {
-        const { user, role, muted_until, data } = event;
-        const capabilities = role ? event.capabilities : undefined;
-        const fields = Object.entries({ role, muted_until, data, capabilities: event.capabilities });
-        const set = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
-        this.#members = this.#members.map((member) =>
-          member.user === user ? { ...member, ...(role ? { capabilities } : {}), ...set } : member,
-        );
+      case "member.updated":
+        this.#members = this.#members.map((member) => (member.user === event.user ? updated(member, event) : member));
         break;
-      }
       case "chat.pinned":
         this.#pins = this.#pins.filter((seq) => seq !== event.target);
         if (event.on) this.#pins = [...this.#pins, event.target];
@@ -577,7 +535,7 @@ export class Room extends Emitter<RoomEvents> {
         break;
       case "chat.sent":
         if (event.from === me) this.#host.outbox.claim(event);
-        this.#stopTyping(event.from);
+        this.#typing.stop(event.from);
         break;
       default:
         break;
@@ -595,23 +553,6 @@ export class Room extends Emitter<RoomEvents> {
     if (isComplete) {
       this.#members = [...this.#members, { user, role, capabilities, data, joined_seq: seq, joined_at: at }];
     }
-  }
-
-  #hearTyping(users: UserId[], count: number): void {
-    const me = this.#host.me();
-    const others = users.filter((user) => user !== me);
-    this.#typing = { users: others, count: count - (users.length - others.length) };
-    if (others.length === 0) return this.#timers.clear("typing.stale");
-    this.#timers.set("typing.stale", TYPING_STALE_MS, () => {
-      this.#typing = { users: [], count: 0 };
-      this.#changed();
-    });
-  }
-
-  #stopTyping(user: UserId | undefined): void {
-    const users = this.#typing.users.filter((other) => other !== user);
-    if (users.length === this.#typing.users.length) return;
-    this.#typing = { users, count: this.#typing.count - 1 };
   }
 
   #merge(changed: readonly Presence[]): void {
@@ -676,7 +617,7 @@ export class Room extends Emitter<RoomEvents> {
       members: this.#members,
       online: this.#online,
       presence: this.#presence,
-      typing: this.#typing,
+      typing: this.#typing.now,
       read: this.#read,
       readSeq: this.#readSeq,
       seq: this.#cursor?.seq ?? 0,
