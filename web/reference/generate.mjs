@@ -14,6 +14,8 @@ try {
     entryPoints: [at("../client/src/index.ts"), at("../client/src/react.ts")],
     tsconfig: at("tsconfig.json"),
     plugin: ["typedoc-plugin-markdown"],
+    // The types of the protocol are in docs/protocol.md and protocol/generated.
+    exclude: [at("../../protocol/generated/protocol.ts")],
     router: "module",
     outputs: [{ name: "markdown", path: folder }],
     name: "The client's API",

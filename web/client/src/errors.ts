@@ -25,3 +25,10 @@ export class NoToken extends Error {
 export function passes(fault: Pick<Fault, "code">): boolean {
   return fault.code === "unavailable" || fault.code === "overloaded" || fault.code === "rate_limited";
 }
+
+/** The answer to whatever begins after the client was closed; whoever does not look at it need not hear of it. */
+export function ended(): Promise<never> {
+  const answer = Promise.reject(new StoaError({ code: "closed", message: "the client was closed" }));
+  answer.catch(() => {});
+  return answer;
+}

@@ -151,3 +151,8 @@ export function updated(member: Member, event: RoomEvent & { type: "member.updat
   const set = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
   return { ...member, ...(role ? { capabilities } : {}), ...set };
 }
+
+/** Whether an event is told between the messages, though no message. */
+export function isNote(event: RoomEvent): boolean {
+  return event.type.startsWith("member.") || event.type.startsWith("room.") || event.type === "chat.pinned";
+}

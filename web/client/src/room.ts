@@ -2,10 +2,11 @@ import { applyEvent, applyRetained, type Folded, isDirected, isRetained, NO_CALL
 import type { Client } from "./client.ts";
 import { Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
-import { passes, StoaError } from "./errors.ts";
-import { updated } from "./fold.ts";
+import { ended, passes, StoaError } from "./errors.ts";
+import { isNote, updated } from "./fold.ts";
 import { History, type HistoryHost } from "./history.ts";
 import type { RoomHost } from "./host.ts";
+import { Markers } from "./markers.ts";
 import type { Durable, Entry } from "./outbox.ts";
 import type {
   AccessView,
@@ -18,7 +19,6 @@ import type {
   Member,
   Opened,
   Presence,
-  ReadMarker,
   RoomEvent,
   RoomId,
   RoomInfo,
@@ -34,8 +34,6 @@ import { pending, type RoomEvents, type RoomState, type SendOptions } from "./vi
 const PAGE = 50;
 /** Messages that a room keeps while it is closed. */
 const KEPT = 200;
-/** Markers are for other people's eyes: one a second is plenty. */
-const READ_EVERY_MS = 1_000;
 const AGAIN_MS = 1_000;
 /** How far a device's clock is trusted to be from the server's. */
 const CLOCKS_APART_MS = 60_000;
@@ -73,9 +71,7 @@ export class Room extends Emitter<RoomEvents> {
   #online = 0;
   #presence: ReadonlyMap<UserId, Presence> = new Map();
   readonly #typing: Typing;
-  #read: ReadonlyMap<UserId, Seq> = new Map();
-  #readSeq: Seq = 0;
-  #readTold: Seq = 0;
+  readonly #markers: Markers;
   #call: Folded = NO_CALL;
   /** The event that `#call` came with: what stands up to it is in it. */
   #callSeq: Seq = 0;
@@ -87,6 +83,12 @@ export class Room extends Emitter<RoomEvents> {
     this.id = id;
     this.#host = host;
     this.#timers = new Timers(host.clock);
+    this.#markers = new Markers({
+      timers: this.#timers,
+      me: () => host.me(),
+      isAttached: () => this.#isAttached,
+      call: (seq, done) => host.call({ type: "chat.read", room: id, seq }, done),
+    });
     this.#typing = new Typing(
       this.#timers,
       (on) => void host.tell({ type: "typing", room: id, on }),
@@ -118,11 +120,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Attaches, now and after every reconnect. Fulfilled when the state is there, rejected when it is refused. */
   open(): Promise<void> {
-    if (this.#host.isEnded()) {
-      const ended = Promise.reject(new StoaError({ code: "closed", message: "the client was closed" }));
-      ended.catch(() => {});
-      return ended;
-    }
+    if (this.#host.isEnded()) return ended();
     const opened =
       this.#phase === "open" && this.#isAttached
         ? Promise.resolve()
@@ -142,8 +140,8 @@ export class Room extends Emitter<RoomEvents> {
     if (!this.#isWanted) return;
     this.#isWanted = false;
     // What a timer would have told a moment later.
-    if (this.#isAttached && this.#readSeq > this.#readTold) {
-      this.#host.tell({ type: "chat.read", room: this.id, seq: this.#readSeq });
+    if (this.#isAttached && this.#markers.isAhead) {
+      this.#host.tell({ type: "chat.read", room: this.id, seq: this.#markers.own });
     }
     if (this.#isAttached || this.#isAttaching) this.#host.tell({ type: "room.close", room: this.id });
     this.detached();
@@ -199,10 +197,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Everything up to `seq` is read. Told at most once a second; it never goes back. */
   markRead(seq: Seq): void {
-    if (seq <= this.#readSeq) return;
-    this.#readSeq = seq;
+    if (!this.#markers.move(seq)) return;
     this.#host.readUpTo(this.id, seq);
-    this.#tellRead();
     this.#changed();
   }
 
@@ -312,9 +308,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#memberCount = 0;
     this.#online = 0;
     this.#presence = new Map();
-    this.#read = new Map();
-    this.#readSeq = 0;
-    this.#readTold = 0;
+    this.#markers.forget();
     this.#call = NO_CALL;
     this.#callSeq = 0;
     this.#head = 0;
@@ -358,7 +352,7 @@ export class Room extends Emitter<RoomEvents> {
         this.#merge(frame.changed ?? []);
         break;
       case "read":
-        this.#mark(frame.markers);
+        this.#markers.hear(frame.markers);
         break;
       case "app.passing":
         this.emit("app", { from: frame.from, name: frame.name, data: frame.data });
@@ -399,13 +393,13 @@ export class Room extends Emitter<RoomEvents> {
       this.#cursor = undefined;
       return this.attach();
     }
-    this.#readTold = 0;
+    this.#markers.doubt();
     if (snapshot) this.#replace(opened, snapshot);
     else {
       this.#presence = new Map((opened.presence ?? []).map((presence) => [presence.user, presence]));
       this.#online = opened.online ?? 0;
       this.#pins = opened.pins ?? [];
-      this.#mark(opened.read ?? []);
+      this.#markers.hear(opened.read ?? []);
     }
     this.#head = opened.head;
     this.#callSeq = 0;
@@ -414,7 +408,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#typing.clear();
     this.#phase = "open";
     this.#isAttached = true;
-    this.#tellRead();
+    this.#markers.tell();
     this.#settleOpening();
     this.#host.outbox.reached(this.id, this.#cursor?.seq ?? 0);
     this.#changed();
@@ -426,7 +420,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#claimOwn(snapshot, known);
     // In a log that began anew, places mean something else.
     if (this.#cursor && this.#cursor.epoch !== opened.epoch) {
-      this.#readSeq = 0;
+      this.#markers.renew(true);
       this.#host.renewed(this.id);
       // What was committed in the log of before is shown by the new one, or is gone with it.
       this.#host.outbox.reached(this.id, Number.POSITIVE_INFINITY);
@@ -443,8 +437,8 @@ export class Room extends Emitter<RoomEvents> {
     this.#members = snapshot.members ?? [];
     this.#online = snapshot.online;
     this.#presence = new Map((snapshot.presence ?? []).map((presence) => [presence.user, presence]));
-    this.#read = new Map();
-    this.#mark(snapshot.read ?? []);
+    this.#markers.renew(false);
+    this.#markers.hear(snapshot.read ?? []);
   }
 
   /** What was sent and not answered may be in a snapshot: above the cursor, or, without one, by its time. */
@@ -562,30 +556,6 @@ export class Room extends Emitter<RoomEvents> {
     this.#presence = presence;
   }
 
-  #mark(markers: readonly ReadMarker[]): void {
-    const me = this.#host.me();
-    const read = new Map(this.#read);
-    for (const { user, seq } of markers) {
-      if (user === me) {
-        this.#readTold = Math.max(this.#readTold, seq);
-        this.#readSeq = Math.max(this.#readSeq, seq);
-      } else read.set(user, Math.max(read.get(user) ?? 0, seq));
-    }
-    this.#read = read;
-  }
-
-  #tellRead(): void {
-    if (this.#readSeq <= this.#readTold || !this.#isAttached || this.#timers.has("read")) return;
-    const seq = this.#readSeq;
-    this.#readTold = seq;
-    this.#timers.set("read", READ_EVERY_MS, () => this.#tellRead());
-    this.#host.call({ type: "chat.read", room: this.id, seq }, (outcome) => {
-      if (outcome === "lost" || "ack" in outcome || !passes(outcome.fault)) return;
-      this.#readTold = Math.min(this.#readTold, seq - 1);
-      this.#timers.set("read", outcome.fault.retry_after_ms ?? AGAIN_MS, () => this.#tellRead());
-    });
-  }
-
   #changed(): void {
     this.#state = undefined;
     for (const thread of this.#threads) thread.touched();
@@ -618,14 +588,9 @@ export class Room extends Emitter<RoomEvents> {
       online: this.#online,
       presence: this.#presence,
       typing: this.#typing.now,
-      read: this.#read,
-      readSeq: this.#readSeq,
+      read: this.#markers.others,
+      readSeq: this.#markers.own,
       seq: this.#cursor?.seq ?? 0,
     };
   }
-}
-
-/** Whether an event is told between the messages, though no message. */
-function isNote(event: RoomEvent): boolean {
-  return event.type.startsWith("member.") || event.type.startsWith("room.") || event.type === "chat.pinned";
 }

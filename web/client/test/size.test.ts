@@ -4,7 +4,7 @@ import { build } from "vite";
 import { expect, test } from "vitest";
 
 /** Bytes after gzip. More needs a reason, and a change of the documentation. */
-const BUDGET = { default: 14 * 1024, react: 1.5 * 1024 };
+const BUDGET = { default: 16 * 1024, react: 1.5 * 1024 };
 
 test.each(["default", "react"] as const)(
   "the %s entry is small, one file, and loads nothing else",
