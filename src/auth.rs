@@ -56,10 +56,16 @@ pub struct Auth {
 impl Auth {
     /// Makes or finds the secret of `--dev` and looks at every key set once, for ten seconds at most. A set that does
     /// not answer does not keep the server from starting: [`Verifier::keep_fresh`] tries again.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+    ///
+    /// `guests` is the deployment's secret for the tokens of guests.
+    pub async fn start(config: &Config, guests: Option<Secret>) -> anyhow::Result<Self> {
         let dev = config.dev.as_ref().map(dev_secret).transpose()?;
         let login = dev.as_ref().map(|secret| Minter::dev(secret.clone()));
-        let verifier = Arc::new(Verifier::new(config, dev));
+        let verifier = Verifier::new(config, dev);
+        let verifier = Arc::new(match guests {
+            Some(secret) => verifier.with_guests(secret),
+            None => verifier,
+        });
         verifier.refresh().await;
         Ok(Self { verifier, login })
     }
@@ -89,10 +95,7 @@ impl Verifier {
     /// who log in by name.
     pub fn new(config: &Config, dev: Option<Secret>) -> Self {
         let dev = dev.map(mint::dev_issuer);
-        let issuers = config.issuers.iter().cloned().chain(dev).map(|config| {
-            let sets = config.jwks.iter().map(|source| Arc::new(KeySet::new(source.clone()))).collect();
-            Issuer { config, sets }
-        });
+        let issuers = config.issuers.iter().cloned().chain(dev).map(Issuer::new);
         Self {
             issuers: issuers.collect(),
             leeway: config.leeway.as_millis() as Millis,
@@ -100,6 +103,13 @@ impl Verifier {
             rights: config.rights,
             looks: watch::Sender::new(0),
         }
+    }
+
+    /// Takes the server's own tokens of guests too, which are signed with this secret.
+    #[must_use]
+    pub fn with_guests(mut self, secret: Secret) -> Self {
+        self.issuers.push(Issuer::new(mint::guest_issuer(secret)));
+        self
     }
 
     /// Verifies a token. Every refusal is `unauthorized` in the same words; the log has the reason.
@@ -173,6 +183,11 @@ impl IssuerConfig {
 }
 
 impl Issuer {
+    fn new(config: IssuerConfig) -> Self {
+        let sets = config.jwks.iter().map(|source| Arc::new(KeySet::new(source.clone()))).collect();
+        Self { config, sets }
+    }
+
     /// Whether one of the keys signed it. Tries those of the token's algorithm whose id is the token's, where both
     /// have one.
     fn signed(&self, parts: &Parts<'_>) -> Result<(), Refusal> {

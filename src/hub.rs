@@ -9,6 +9,7 @@ mod commands;
 mod conn;
 mod encode;
 mod flush;
+mod links;
 mod open;
 mod presence;
 mod query;
@@ -23,11 +24,12 @@ mod writer;
 
 pub use admin::{ExportPage, RoomNow};
 pub use conn::Conn;
+pub use links::{Lead, Terms, guest_name};
 pub use room::RoomCell;
 pub use session::HubSession;
 
 use crate::{
-    auth::Verifier,
+    auth::{Minter, Verifier},
     clock::Clock,
     config::Limits,
     gateway::{Handler, Mailbox, Peer, Session},
@@ -44,7 +46,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize},
     },
 };
-use stoa_protocol::{Cursor, Millis, Profile, RoomId, Seq, UserId};
+use stoa_protocol::{Cursor, Fault, Millis, Profile, RoomId, RoomInfo, Seq, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use users::{UserCell, UserReadTask, UserReads};
 use writer::{LaneTask, Writer};
@@ -79,6 +81,12 @@ pub struct Hub {
     /// Connections that want their list told.
     list_watchers: AtomicUsize,
     next_conn: AtomicU64,
+    /// Makes the tokens of guests.
+    guests: Minter,
+    /// Where browsers find the server; empty when nobody said.
+    public_url: String,
+    /// Counts revocations, for those who say hello at the same moment.
+    revocations: AtomicU64,
 }
 
 /// What the hub is made of.
@@ -97,6 +105,10 @@ pub struct Parts {
     pub lanes: usize,
     /// The deployment's secret, from the store.
     pub secret: [u8; 32],
+    /// Makes the tokens of guests, which the verifier knows.
+    pub guests: Minter,
+    /// Where browsers find the server, without a slash at the end; empty when nobody said.
+    pub public_url: String,
 }
 
 /// The hub's tasks, to be spawned.
@@ -131,6 +143,9 @@ impl Hub {
             suspects: Mutex::default(),
             list_watchers: AtomicUsize::new(0),
             next_conn: AtomicU64::new(1),
+            guests: parts.guests,
+            public_url: parts.public_url,
+            revocations: AtomicU64::new(0),
         };
         (Arc::new(hub), Tasks { lanes, flush, users })
     }
@@ -153,6 +168,24 @@ impl Hub {
     /// Verifies tokens.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// The room on the server's page.
+    pub fn url_of(&self, room: &RoomId) -> String {
+        format!("{}/r/{room}", self.public_url)
+    }
+
+    /// A room's record as it is told.
+    fn told(&self, info: RoomInfo) -> RoomInfo {
+        RoomInfo { url: self.url_of(&info.room), ..info }
+    }
+
+    /// How somebody is shown.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn profile_of(&self, user: &UserId) -> Result<Option<Profile>, Fault> {
+        Ok(self.profiles_of(vec![user.clone()]).await?.remove(user))
     }
 
     fn ring_most(&self) -> room::RingMost {

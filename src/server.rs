@@ -5,9 +5,9 @@
 //! needed for promise 1.
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, Minter},
     clock::SystemClock,
-    config::{self, Config, Database},
+    config::{self, Config, Database, Secret},
     gateway::{self, Lifetime, TrustedProxies, WsEndpoint, api},
     hub::{Hub, HubHandler, Parts, Tasks},
     metrics::Metrics,
@@ -43,7 +43,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     raise_open_files(config.limits.connections);
     let config = Arc::new(config);
     let (store, lanes) = open_store(&config).await?;
-    let auth = Auth::start(&config).await?;
+    let guests = guest_secret(&store).await?;
+    let auth = Auth::start(&config, Some(guests.clone())).await?;
     let secret = deployment_secret(&store).await?;
     let parts = Parts {
         store: store.clone(),
@@ -53,6 +54,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         metrics: Arc::new(Metrics::new()),
         lanes,
         secret,
+        guests: Minter::guests(guests),
+        public_url: config.public_url.as_ref().map_or_else(String::new, ToString::to_string),
     };
     let (hub, tasks) = Hub::new(parts);
     let running = Running::start(&hub, tasks);
@@ -123,11 +126,20 @@ async fn open_store(config: &Config) -> anyhow::Result<(SharedStore, usize)> {
 
 /// The deployment's secret: made by the first node, the same on every node and after every restart.
 async fn deployment_secret(store: &SharedStore) -> anyhow::Result<[u8; 32]> {
+    let kept = store.setting("secret", &fresh_secret()?).await?;
+    Ok(Sha256::digest(kept.as_bytes()).into())
+}
+
+/// The secret of guests' tokens: made once as well, and apart, for what signs is not what hashes.
+async fn guest_secret(store: &SharedStore) -> anyhow::Result<Secret> {
+    let kept = store.setting("guest_secret", &fresh_secret()?).await?;
+    Secret::new(kept.as_bytes()).map_err(|problem| anyhow::anyhow!("the stored secret of guests {problem}"))
+}
+
+fn fresh_secret() -> anyhow::Result<String> {
     let mut fresh = [0u8; 32];
     getrandom::fill(&mut fresh).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-    let fresh: String = fresh.iter().map(|byte| format!("{byte:02x}")).collect();
-    let kept = store.setting("secret", &fresh).await?;
-    Ok(Sha256::digest(kept.as_bytes()).into())
+    Ok(fresh.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// With `--dev` everybody lands in a room that exists.

@@ -8,6 +8,7 @@
 //! State tables are a projection of the log: [`projection`] turns events into rows, once, for both databases.
 
 mod erasure;
+pub mod links;
 mod migrations;
 pub mod ops;
 mod paging;
@@ -17,10 +18,11 @@ mod rows;
 pub mod sqlite;
 
 use async_trait::async_trait;
+use links::{CodeHash, LinkKind, NewGuest, StoredLink};
 use std::{collections::HashMap, sync::Arc};
 use stoa_protocol::{
-    Ban, DocumentInfo, Epoch, Key, Member, Message, Millis, Profile, ReadMarker, RoomEventBody, RoomId, RoomInfo, Seq,
-    UserEvent, UserEventBody, UserId,
+    Ban, DocumentInfo, Epoch, Key, LinkId, Member, Message, Millis, Profile, ReadMarker, RoomEventBody, RoomId,
+    RoomInfo, Seq, UserEvent, UserEventBody, UserId,
 };
 
 /// Format version of stored event bodies. A node passes over kinds and versions that it does not know.
@@ -319,6 +321,25 @@ pub trait Store: Send + Sync + 'static {
     /// A named setting of the whole deployment; the first writer wins and everybody gets the winner's value.
     async fn setting(&self, name: &str, default: &str) -> Result<String>;
 
+    /// Keeps a link under the hash of its code, and forgets those of its room that have been dead for long. False when
+    /// the room is not there or has [`links::LINKS_PER_ROOM`].
+    async fn put_link(&self, link: &StoredLink, code: &CodeHash) -> Result<bool>;
+    /// A link by its id.
+    async fn link(&self, id: &LinkId) -> Result<Option<StoredLink>>;
+    /// A link by the hash of its code.
+    async fn link_by_code(&self, code: &CodeHash) -> Result<Option<StoredLink>>;
+    /// Links of a room, at most `limit`, in the order of their creation.
+    async fn links(&self, room: &RoomId, kind: LinkKind, after: Option<&LinkId>, limit: u32)
+    -> Result<Vec<StoredLink>>;
+    /// Revokes a link, and refuses every token of its guests from now on.
+    async fn revoke_link(&self, id: &LinkId, now: Millis) -> Result<()>;
+    /// Lets a guest in and counts the use, or does neither: false when the link does not open any more.
+    async fn admit_guest(&self, link: &LinkId, guest: &NewGuest) -> Result<bool>;
+    /// A guest by the hash of their secret, and their link.
+    async fn guest(&self, secret: &CodeHash) -> Result<Option<(UserId, StoredLink)>>;
+    /// Guests of a link, at most `limit`, by id.
+    async fn guests_of(&self, link: &LinkId, after: Option<&UserId>, limit: u32) -> Result<Vec<UserId>>;
+
     /// Removes a room with everything in it. Its id may be used again, under a new epoch.
     async fn delete_room(&self, room: &RoomId) -> Result<bool>;
     /// Removes messages older than their room's retention, at most `limit`, without tombstones; their numbers stay in
@@ -359,6 +380,10 @@ pub trait WriteTx: Send {
     /// Locks these users' rows in id order after the rooms', numbers and writes the events. A known key is not
     /// written again and gets `Err` with what is stored.
     async fn append_user(&mut self, events: &[NewUserEvent]) -> Result<Vec<std::result::Result<Seq, KeyHit>>>;
+    /// These links; missing ones are absent. Under the lock of their rooms nobody else counts their uses.
+    async fn links(&mut self, ids: &[LinkId]) -> Result<Vec<StoredLink>>;
+    /// Counts uses of links of locked rooms.
+    async fn use_links(&mut self, uses: &[(LinkId, u32)]) -> Result<()>;
     /// Moves read markers forward, never back. Those of rooms that are not there are passed over.
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()>;
     /// Commits and syncs. [`StoreError::Unavailable`] means that the outcome is unknown.

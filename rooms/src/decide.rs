@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::Serialize;
 use stoa_protocol::{
-    Capability, ChatBody, Data, Fault, LeaveReason, MemberJoined, MemberUpdated, Millis, Name, NewMember, Role,
+    Capability, ChatBody, Data, Fault, LeaveReason, LinkId, MemberJoined, MemberUpdated, Millis, Name, NewMember, Role,
     RoomCreated, RoomEventBody, RoomId, RoomKind, RoomUpdated, Seq, UserEventBody, UserId, limits,
 };
 
@@ -27,6 +27,15 @@ pub enum Intent {
     },
     /// Become a member by one's own grant.
     Join,
+    /// Become a member by an invite, whose role is the actor's grant. That it is open is the store's to say.
+    Accept {
+        /// Which.
+        invite: LinkId,
+        /// Who made it; `None` for the host application.
+        by: Option<UserId>,
+        /// The role.
+        role: Role,
+    },
     /// Give up one's membership.
     Leave,
     /// Change the record.
@@ -107,6 +116,7 @@ impl Intent {
             Self::Create { .. }
             | Self::CreateDirect { .. }
             | Self::Join
+            | Self::Accept { .. }
             | Self::Leave
             | Self::Update(_)
             | Self::Archive(_)
@@ -115,6 +125,31 @@ impl Intent {
             | Self::RemoveMember(_)
             | Self::Ban { .. }
             | Self::Unban(_)
+            | Self::Document(_)
+            | Self::App { .. } => None,
+        }
+    }
+
+    /// The invite that is used.
+    pub fn invite(&self) -> Option<&LinkId> {
+        match self {
+            Self::Accept { invite, .. } => Some(invite),
+            Self::Create { .. }
+            | Self::CreateDirect { .. }
+            | Self::Join
+            | Self::Leave
+            | Self::Update(_)
+            | Self::Archive(_)
+            | Self::AddMember(_)
+            | Self::UpdateMember(_)
+            | Self::RemoveMember(_)
+            | Self::Ban { .. }
+            | Self::Unban(_)
+            | Self::Send(_)
+            | Self::Edit { .. }
+            | Self::Delete { .. }
+            | Self::React { .. }
+            | Self::Pin { .. }
             | Self::Document(_)
             | Self::App { .. } => None,
         }
@@ -176,6 +211,7 @@ impl Room {
             }
             Intent::CreateDirect { peer } => Ok(found_direct(id, actor, peer)),
             Intent::Join
+            | Intent::Accept { .. }
             | Intent::Leave
             | Intent::Update(_)
             | Intent::Archive(_)
@@ -209,6 +245,7 @@ impl Room {
             Intent::Leave => case.leave(),
             _ if self.info().archived => Err(Fault::conflict("the room is archived")),
             Intent::Join => case.join(),
+            Intent::Accept { invite: _, by, role } => case.accept(by.as_ref(), *role),
             Intent::Update(change) => case.update(change),
             Intent::AddMember(joined) => case.add(joined),
             Intent::UpdateMember(change) => case.update_member(change),
@@ -337,6 +374,18 @@ impl Case<'_> {
         let user = self.actor.user.clone();
         let joined = MemberJoined { user, role: self.access.role, capabilities, data: None };
         Ok(Facts::one(RoomEventBody::MemberJoined(joined)))
+    }
+
+    fn accept(&self, by: Option<&UserId>, role: Role) -> Result<Facts, Fault> {
+        if self.access.member {
+            return Ok(Facts::default());
+        }
+        self.need_people_change()?;
+        if by.is_some_and(|by| !self.room.may_let_in(by, Capability::Invite, role, self.now)) {
+            return Err(Fault::conflict("whoever made this invite may not invite with this role any more"));
+        }
+        self.need_place()?;
+        Ok(Facts::one(joined(&self.actor.user, role)))
     }
 
     fn need_place(&self) -> Result<(), Fault> {

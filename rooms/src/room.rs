@@ -158,6 +158,13 @@ impl Room {
         Access { role, capabilities, member: false, visible_after: Seq::ZERO, until, muted_until: None }
     }
 
+    /// Whether a member may still let others in with a role: they have the capability, and the role is not above
+    /// their own.
+    pub fn may_let_in(&self, by: &UserId, needed: Capability, role: Role, now: Millis) -> bool {
+        let access = self.access(&Actor::plain(by.clone()), now);
+        access.is_ok_and(|access| access.has(needed) && access.capabilities.contains(Capabilities::of(role)))
+    }
+
     /// Whether a ban is in force.
     pub fn is_banned(&self, user: &UserId, now: Millis) -> bool {
         self.bans.get(user).is_some_and(|ban| ban.until.is_none_or(|until| now < until))

@@ -1,12 +1,12 @@
 //! Tokens of our own: for `stoa token`, and for those who log in by name with `--dev`.
 
 use super::{Algorithm, claims::display_name};
-use crate::config::{Dev, IssuerConfig, Secret};
+use crate::config::{Dev, IssuerConfig, Realm, Secret};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, crypto};
 use serde_json::{Map, Value, json};
 use std::{io, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
-use stoa_protocol::{Fault, Millis, RoomId, UserId};
+use stoa_protocol::{Fault, GUEST_REALM, Millis, RoomId, UserId};
 use stoa_rooms::Grant;
 
 /// The issuer and audience of tokens made with `--dev`.
@@ -70,6 +70,12 @@ impl Minter {
     pub(crate) fn dev(secret: Secret) -> Self {
         let key = EncodingKey::from_secret(secret.expose());
         Self { issuer: dev_issuer(secret), key }
+    }
+
+    /// Signs for guests.
+    pub fn guests(secret: Secret) -> Self {
+        let key = EncodingKey::from_secret(secret.expose());
+        Self { issuer: guest_issuer(secret), key }
     }
 
     /// Makes a token, issued now.
@@ -162,6 +168,16 @@ pub(super) fn dev_issuer(secret: Secret) -> IssuerConfig {
         issuer: Some(DEV.to_owned()),
         audience: vec![DEV.to_owned()],
         ..IssuerConfig::with_secret("--dev", secret)
+    }
+}
+
+/// The issuer of guests: the server itself, in a realm of their own.
+pub(super) fn guest_issuer(secret: Secret) -> IssuerConfig {
+    IssuerConfig {
+        issuer: Some(GUEST_REALM.to_owned()),
+        audience: vec![GUEST_REALM.to_owned()],
+        realm: Some(Realm::guests()),
+        ..IssuerConfig::with_secret("join links", secret)
     }
 }
 

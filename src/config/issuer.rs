@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
+use stoa_protocol::GUEST_REALM;
 use toml::Value;
 use url::Url;
 
@@ -23,6 +24,11 @@ impl Realm {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The realm of guests, which no issuer can be given.
+    pub(crate) fn guests() -> Self {
+        Self(GUEST_REALM.to_owned())
     }
 
     /// Whether a text could be the name of a realm: 1 to 32 of `a-z`, `0-9` and `-`.
@@ -37,6 +43,7 @@ impl FromStr for Realm {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match Self::is_legal(text) {
+            true if text == GUEST_REALM => Err(format!("`{text}` is the realm of the server's own guests")),
             true => Ok(Self(text.to_owned())),
             false => Err(format!("`{text}` is no realm: 1 to 32 of a-z, 0-9 and -")),
         }

@@ -157,8 +157,9 @@ async fn attempt(
         }
     };
     *known = who.is_some();
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.address);
     let (uri, headers) = (parts.uri, parts.headers);
-    let mut call = Call { shared: shared.clone(), operation, who, path, uri, headers, body: Bytes::new() };
+    let mut call = Call { shared: shared.clone(), operation, who, path, uri, headers, address, body: Bytes::new() };
     if let Some(who) = &call.who {
         shared.limiter.user(&shared.api.hub, who, Rate::of(operation))?;
         may_ask(&call, who)?;

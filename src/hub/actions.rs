@@ -192,6 +192,7 @@ impl Hub {
     /// `unavailable`.
     pub async fn revoke(&self, user: &UserId, before: Millis) -> Result<(), Fault> {
         self.store.revoke(user, before).await.map_err(|error| self.store_fault(error))?;
+        self.revocations.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         self.close_user(user, |conn| conn.identity().issued_at < before, CloseCode::Revoked);
         Ok(())
     }
@@ -300,7 +301,7 @@ impl Hub {
         mac[..16].try_into().expect("a SHA-256 has 32 bytes")
     }
 
-    fn mac(&self, parts: &[&str]) -> [u8; 32] {
+    pub(super) fn mac(&self, parts: &[&str]) -> [u8; 32] {
         self.mac_of(parts).finalize().into_bytes().into()
     }
 

@@ -103,7 +103,7 @@ impl Hub {
         let live = cell.lock();
         let access = live.room.access(&who.actor(room), self.clock.now()).map_err(|_| Fault::not_found("room"))?;
         Ok(RoomNow {
-            info: live.room.info().clone(),
+            info: self.told(live.room.info().clone()),
             epoch: live.room.epoch().clone(),
             head: live.room.head(),
             member_count: live.room.members().len() as u32,
@@ -303,7 +303,7 @@ impl Hub {
             ListQuery { reader: user.clone(), scope: ListScope::MemberOf, after, archived: true, limit: EXPORT_ROWS };
         let (rows, more) = self.store.list(&query).await.map_err(|error| self.store_fault(error))?;
         let next = rows.last().filter(|_| more).map(|last| (last.last_at, last.info.room.clone()));
-        let rows = rows.into_iter().filter_map(|row| Some((row.info, row.member?, row.read))).collect();
+        let rows = rows.into_iter().filter_map(|row| Some((self.told(row.info), row.member?, row.read))).collect();
         Ok(ExportPage { rows, next })
     }
 

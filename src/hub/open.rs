@@ -107,7 +107,7 @@ impl Hub {
             opened,
             members: if lists { live.room.members().values().cloned().collect() } else { vec![] },
             member_count: live.room.members().len() as u32,
-            info: live.room.info().clone(),
+            info: self.told(live.room.info().clone()),
             people,
             resumed: resumed.is_some(),
         })

@@ -206,6 +206,7 @@ impl Hub {
             removed.remove(&row.info.room);
             people.extend(row.peer.iter().chain(row.last.iter().filter_map(|last| last.from.as_ref())).cloned());
             let key = SlotKey::of(&("list", &row.info.room));
+            let row = crate::storage::ListRow { info: self.told(row.info), ..row };
             if let Some(entry) = super::query::entry(row, None) {
                 let frame = encode::control(&Control::List { entry: Box::new(entry) });
                 conns.iter().for_each(|conn| conn.mailbox.push_slot(key, frame.clone()));

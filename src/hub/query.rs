@@ -130,6 +130,7 @@ impl Hub {
                     Err(_) => continue,
                 },
             };
+            let row = ListRow { info: self.told(row.info), ..row };
             rooms.extend(entry(row, access));
         }
         let people: BTreeSet<UserId> = rooms

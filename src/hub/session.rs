@@ -96,6 +96,7 @@ impl HubSession {
                 return Err(CloseCode::Unauthorized);
             }
         };
+        let revocations = self.hub.revocations.load(Ordering::Acquire);
         let state = match self.hub.user_reads.user(&identity.user).await {
             Ok(state) => state,
             Err(error) => {
@@ -108,7 +109,26 @@ impl HubSession {
             self.refuse(Some(id), Fault::new(ErrorCode::Unauthorized, "the token was revoked"))?;
             return Err(CloseCode::Revoked);
         }
-        self.welcome(id, hello, identity, state).await
+        let issued_at = identity.issued_at;
+        self.welcome(id, hello, identity, state).await?;
+        match self.hub.revocations.load(Ordering::Acquire) == revocations {
+            true => Ok(()),
+            false => self.was_revoked_meanwhile(issued_at).await,
+        }
+    }
+
+    /// A revocation closes the connections that it finds. One that became known after the store was asked and before
+    /// the connection could be found is seen here.
+    async fn was_revoked_meanwhile(&self, issued_at: Millis) -> Result<(), CloseCode> {
+        let State::Known(known) = &self.state else { return Ok(()) };
+        match self.hub.user_reads.user(&known.conn.user).await {
+            Ok(state) if issued_at < state.revoked_before => Err(CloseCode::Revoked),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.hub.store_fault(error);
+                Err(CloseCode::Unavailable)
+            }
+        }
     }
 
     async fn welcome(&mut self, id: u64, hello: Hello, identity: Identity, state: UserState) -> Result<(), CloseCode> {

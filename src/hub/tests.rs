@@ -15,6 +15,8 @@ use stoa_protocol::{CloseCode, Millis, Role, RoomId};
 use stoa_rooms::Grant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod links;
+
 const START: Millis = 1_700_000_000_000;
 
 struct World {
@@ -34,14 +36,17 @@ impl World {
         let layers = Layers::new().variables([("STOA_SECRET".to_owned(), secret.to_owned())]);
         let config = Config::read(layers).expect("a legal configuration");
         let clock = VirtualClock::new(START);
+        let guests = crate::config::Secret::new(b"the secret of guests, thirty-two bytes").expect("long enough");
         let parts = Parts {
             store,
             clock: Arc::new(clock.clone()),
-            verifier: Arc::new(Verifier::new(&config, None)),
+            verifier: Arc::new(Verifier::new(&config, None).with_guests(guests.clone())),
             limits: Limits { frames_per_s: 10_000, ..Limits::default() },
             metrics: Arc::new(Metrics::new()),
             lanes: 1,
             secret: [7; 32],
+            guests: Minter::guests(guests),
+            public_url: "https://live.example".into(),
         };
         let (hub, tasks) = Hub::new(parts);
         let token = CancellationToken::new();

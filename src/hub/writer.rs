@@ -7,12 +7,13 @@
 use super::{Hub, conn::Conn, encode};
 use crate::storage::{
     Digest, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result as StoreResult, StoreError, StoredEvent, WriteTx,
+    links::StoredLink,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
-use stoa_protocol::{Epoch, Fault, Key, Reply, RoomEventBody, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{Epoch, Fault, Key, LinkId, Reply, RoomEventBody, RoomId, Seq, UserEvent, UserId};
 use stoa_rooms::{Actor, Facts, Intent, Room, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -270,9 +271,12 @@ async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
     for job in jobs {
         batch.take(job);
     }
-    let Batch { new, notices, markers, mut done, .. } = batch;
+    let Batch { new, notices, markers, used, mut done, .. } = batch;
     if !new.is_empty() {
         tx.append(&new).await?;
+    }
+    if !used.is_empty() {
+        tx.use_links(&used.into_iter().collect::<Vec<_>>()).await?;
     }
     if !notices.is_empty() {
         let (places, events): (Vec<_>, Vec<_>) = notices.into_iter().unzip();
@@ -332,6 +336,9 @@ struct Batch {
     new: Vec<NewEvent>,
     notices: Vec<(Option<usize>, NewUserEvent)>,
     markers: Vec<(RoomId, UserId, Seq)>,
+    invites: HashMap<LinkId, StoredLink>,
+    /// How often each invite is used by this batch.
+    used: BTreeMap<LinkId, u32>,
     done: Done,
 }
 
@@ -380,8 +387,15 @@ impl Batch {
         }
         let keys = read_keys(tx, &drafts).await?;
         let targets = read_targets(tx, &drafts).await?;
+        let invites: BTreeSet<&LinkId> = drafts.iter().filter_map(|d| d.intent.invite()).collect();
+        let invites = match invites.is_empty() {
+            true => vec![],
+            false => tx.links(&invites.into_iter().cloned().collect::<Vec<_>>()).await?,
+        };
+        let invites = invites.into_iter().map(|invite| (invite.id.clone(), invite)).collect();
         let now = hub.clock.now();
-        Ok(Self { now, rooms, keys, targets, new: vec![], notices: vec![], markers: vec![], done })
+        let (new, notices, markers, used) = (vec![], vec![], vec![], BTreeMap::new());
+        Ok(Self { now, rooms, keys, targets, new, notices, markers, invites, used, done })
     }
 
     /// Decides one job on the state that its predecessors left.
@@ -419,12 +433,27 @@ impl Batch {
         if bodies.is_empty() {
             return Ok(room.head());
         }
+        if let Some(id) = draft.intent.invite() {
+            // Its uses are counted under the room's lock, so that nobody else takes the last one.
+            let invite = self.invites.get_mut(id).filter(|invite| invite.room == draft.room);
+            if let Some(refused) = super::links::invite_refused(invite.as_deref(), self.now) {
+                return Err(refused);
+            }
+            if let Some(invite) = invite {
+                invite.used += 1;
+                *self.used.entry(id.clone()).or_default() += 1;
+            }
+        }
         let first = room.head().next();
         let mut key = draft.key.clone().map(|key| (key, draft.digest));
         let from = Some(draft.actor.user.clone());
         for body in bodies {
             let seq = room.head().next();
             room.apply(seq, self.now, from.as_ref(), &body);
+            if let RoomEventBody::MemberJoined(joined) = &body {
+                // What was said before somebody came is not news to them.
+                self.markers.push((draft.room.clone(), joined.user.clone(), seq));
+            }
             remember(&mut self.targets, &draft.room, seq, from.as_ref(), &body);
             let event =
                 NewEvent { room: draft.room.clone(), seq, at: self.now, from: from.clone(), key: key.take(), body };

@@ -10,13 +10,18 @@ pub const DAY_MS: i64 = 24 * 3600 * 1000;
 pub const EXPIRY_ROOMS: i64 = 100;
 
 /// A room's rows, children before the parent.
-pub const DELETE_ROOM: [&str; 15] = [
+pub const DELETE_ROOM: [&str; 18] = [
     "DELETE FROM blobs WHERE room = $1",
     "DELETE FROM document_versions WHERE room = $1",
     "DELETE FROM document_clients WHERE room = $1",
     "DELETE FROM document_updates WHERE room = $1",
     "DELETE FROM document_states WHERE room = $1",
     "DELETE FROM documents WHERE room = $1",
+    // A room of the same name later is not theirs. The number is `links::FOR_EVER`.
+    "UPDATE users SET revoked_before = 253402300799000 WHERE id IN
+        (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.room = $1)",
+    "DELETE FROM guests WHERE link IN (SELECT id FROM links WHERE room = $1)",
+    "DELETE FROM links WHERE room = $1",
     "DELETE FROM markers WHERE room = $1",
     "DELETE FROM bans WHERE room = $1",
     "DELETE FROM members WHERE room = $1",
@@ -55,7 +60,12 @@ pub const MENTIONS_WITH_USER: &str = "
      ORDER BY m.room, m.seq LIMIT 500";
 
 /// What is left of a user after their messages and the mentions of them.
-pub const ERASE_USER: [&str; 13] = [
+pub const ERASE_USER: [&str; 16] = [
+    // Whom they let in goes with them. The number is `links::FOR_EVER`.
+    "UPDATE users SET revoked_before = 253402300799000 WHERE id IN
+        (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = $1)",
+    "DELETE FROM guests WHERE user_id = $1 OR link IN (SELECT id FROM links WHERE creator = $1)",
+    "DELETE FROM links WHERE creator = $1",
     "UPDATE messages SET sender = NULL WHERE (room, seq) IN (SELECT room, seq FROM events WHERE sender = $1)",
     "UPDATE events SET body = NULL WHERE sender = $1
         AND kind IN ('chat.sent', 'chat.edited', 'chat.reacted', 'app')",

@@ -12,6 +12,7 @@ mod admin;
 mod conn;
 mod documents;
 mod hot;
+mod links;
 mod read;
 mod tx;
 mod upkeep;
@@ -19,7 +20,9 @@ mod write;
 
 use super::{
     ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError, StoredEvent,
-    StoredRoom, UserState, WriteTx, migrations,
+    StoredRoom, UserState, WriteTx,
+    links::{CodeHash, LinkKind, NewGuest, StoredLink},
+    migrations,
 };
 use async_trait::async_trait;
 pub(super) use conn::error;
@@ -27,7 +30,7 @@ use conn::{Conn, Pools};
 pub(super) use hot::index_words;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
-use stoa_protocol::{Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{LinkId, Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 use tokio::time::timeout;
 
 /// How long connecting may take.
@@ -211,6 +214,44 @@ impl Store for PgStore {
 
     async fn setting(&self, name: &str, default: &str) -> Result<String> {
         write::setting(&mut self.writer().await?, name, default).await
+    }
+
+    async fn put_link(&self, link: &StoredLink, code: &CodeHash) -> Result<bool> {
+        links::put(&self.pools, link, code).await
+    }
+
+    async fn link(&self, id: &LinkId) -> Result<Option<StoredLink>> {
+        links::by_id(&mut self.reader().await?, id).await
+    }
+
+    async fn link_by_code(&self, code: &CodeHash) -> Result<Option<StoredLink>> {
+        links::by_code(&mut self.reader().await?, code).await
+    }
+
+    async fn links(
+        &self,
+        room: &RoomId,
+        kind: LinkKind,
+        after: Option<&LinkId>,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>> {
+        links::of_room(&mut self.reader().await?, room, kind, after, limit).await
+    }
+
+    async fn revoke_link(&self, id: &LinkId, now: Millis) -> Result<()> {
+        links::revoke(&self.pools, id, now).await
+    }
+
+    async fn admit_guest(&self, link: &LinkId, guest: &NewGuest) -> Result<bool> {
+        links::admit(&self.pools, link, guest).await
+    }
+
+    async fn guest(&self, secret: &CodeHash) -> Result<Option<(UserId, StoredLink)>> {
+        links::guest(&mut self.reader().await?, secret).await
+    }
+
+    async fn guests_of(&self, link: &LinkId, after: Option<&UserId>, limit: u32) -> Result<Vec<UserId>> {
+        links::guests_of(&mut self.reader().await?, link, after, limit).await
     }
 
     async fn delete_room(&self, room: &RoomId) -> Result<bool> {

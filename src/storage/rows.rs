@@ -87,9 +87,18 @@ fn optional_json<T: DeserializeOwned>(row: &impl Cells, column: usize) -> Result
 }
 
 /// A unit variant by its name on the wire.
-fn word<T: DeserializeOwned>(row: &impl Cells, column: usize) -> Result<T> {
+pub fn word<T: DeserializeOwned>(row: &impl Cells, column: usize) -> Result<T> {
     let name = text(row, column)?;
     serde_json::from_value(name.into()).map_err(|error| damaged(format_args!("column {column}: {error}")))
+}
+
+/// A role as it is stored: its name on the wire.
+pub fn role(role: stoa_protocol::Role) -> &'static str {
+    match role {
+        stoa_protocol::Role::Viewer => "viewer",
+        stoa_protocol::Role::Member => "member",
+        stoa_protocol::Role::Host => "host",
+    }
 }
 
 /// `room, kind, title, topic, history, slow_mode_s, archived, retention_days, data, created_at`, from `base`.

@@ -9,12 +9,16 @@
 
 mod admin;
 mod documents;
+mod links;
 mod read;
 mod write;
 
 use super::{
     ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError, StoredEvent,
-    StoredRoom, UserState, WriteTx, migrations, rows::Cells,
+    StoredRoom, UserState, WriteTx,
+    links::{CodeHash, LinkKind, NewGuest, StoredLink},
+    migrations,
+    rows::Cells,
 };
 use async_trait::async_trait;
 use sqlx::{
@@ -23,7 +27,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use std::{collections::HashMap, future::Future, path::Path, sync::Arc, time::Duration};
-use stoa_protocol::{Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{LinkId, Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -264,6 +268,44 @@ impl Store for SqliteStore {
 
     async fn setting(&self, name: &str, default: &str) -> Result<String> {
         within(CALL, async { write::setting(self.writer().await?, name, default).await }).await
+    }
+
+    async fn put_link(&self, link: &StoredLink, code: &CodeHash) -> Result<bool> {
+        within(CALL, async { links::put(self.writer().await?, link, code).await }).await
+    }
+
+    async fn link(&self, id: &LinkId) -> Result<Option<StoredLink>> {
+        within(CALL, async { links::by_id(&mut *self.reader().await?, id).await }).await
+    }
+
+    async fn link_by_code(&self, code: &CodeHash) -> Result<Option<StoredLink>> {
+        within(CALL, async { links::by_code(&mut *self.reader().await?, code).await }).await
+    }
+
+    async fn links(
+        &self,
+        room: &RoomId,
+        kind: LinkKind,
+        after: Option<&LinkId>,
+        limit: u32,
+    ) -> Result<Vec<StoredLink>> {
+        within(CALL, async { links::of_room(&mut *self.reader().await?, room, kind, after, limit).await }).await
+    }
+
+    async fn revoke_link(&self, id: &LinkId, now: Millis) -> Result<()> {
+        within(CALL, async { links::revoke(self.writer().await?, id, now).await }).await
+    }
+
+    async fn admit_guest(&self, link: &LinkId, guest: &NewGuest) -> Result<bool> {
+        within(CALL, async { links::admit(self.writer().await?, link, guest).await }).await
+    }
+
+    async fn guest(&self, secret: &CodeHash) -> Result<Option<(UserId, StoredLink)>> {
+        within(CALL, async { links::guest(&mut *self.reader().await?, secret).await }).await
+    }
+
+    async fn guests_of(&self, link: &LinkId, after: Option<&UserId>, limit: u32) -> Result<Vec<UserId>> {
+        within(CALL, async { links::guests_of(&mut *self.reader().await?, link, after, limit).await }).await
     }
 
     async fn delete_room(&self, room: &RoomId) -> Result<bool> {

@@ -184,7 +184,7 @@ fn with_dev_tokens_are_of_the_server_with_the_same_folder() {
     let data = folder.path().join("data").display().to_string();
     let config = Config::read(Layers::new().flag("dev", true).flag("data_dir", data)).expect("legal");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let auth = runtime.block_on(stoa::auth::Auth::start(&config)).expect("started");
+    let auth = runtime.block_on(stoa::auth::Auth::start(&config, None)).expect("started");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
     for token in [first.out, second.out] {
         assert!(auth.verifier.examine(token.trim_end(), now).expect("legal").grants.service);

@@ -1,6 +1,7 @@
 //! The HTTP API against the real binary: every operation of the table, its rights, its refusals.
 
 mod browsers;
+mod links;
 mod members;
 mod messages;
 mod refusals;

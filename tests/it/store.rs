@@ -3,6 +3,7 @@
 mod bed;
 mod chat;
 mod erase;
+mod links;
 mod list;
 mod log;
 mod ops;

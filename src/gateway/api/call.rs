@@ -9,7 +9,7 @@ use axum::{
 };
 use http_body_util::LengthLimitError;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, net::IpAddr, str::FromStr, sync::Arc};
 use stoa_protocol::{ErrorCode, Fault, Key, RoomId, Seq, fault_of, http::Operation, read_body};
 
 /// The header that makes a request idempotent.
@@ -25,6 +25,8 @@ pub struct Call {
     pub(super) path: BTreeMap<String, String>,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
+    /// Where it comes from.
+    pub(super) address: Option<IpAddr>,
     pub(super) body: Bytes,
 }
 
@@ -32,6 +34,22 @@ impl Call {
     /// The hub.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.shared.api.hub
+    }
+
+    /// A stranger asks for something that costs a look into the store.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn strangers_pace(&self) -> Result<(), Fault> {
+        let now = self.hub().clock().now();
+        self.address.map_or(Ok(()), |address| self.shared.limiter.stranger(address, now))
+    }
+
+    /// A code was none: what they are told.
+    pub fn guessed(&self, fault: Fault) -> Fault {
+        let now = self.hub().clock().now();
+        let limited = self.address.and_then(|address| self.shared.limiter.failure(address, now).err());
+        limited.unwrap_or(fault)
     }
 
     /// Who wants it.

@@ -16,6 +16,11 @@ const FAILURES_PER_S: u32 = 2;
 /// Wrong tokens of one address at once: a class behind one address whose tokens have all expired.
 const FAILURES_BURST: u32 = 200;
 
+/// Looks at join links per second of one address.
+const STRANGERS_PER_S: u32 = 20;
+/// Looks at join links of one address at once: a class of a thousand behind one address that opens its link.
+const STRANGERS_BURST: u32 = 2_000;
+
 /// Rows of a bulk change that cost as much as one command: they share transactions. A class of a thousand is within
 /// the burst of the default limits.
 const ROWS_PER_COMMAND: usize = 20;
@@ -54,6 +59,7 @@ pub struct Limiter {
     reads: Remembered<UserId>,
     commands: Remembered<UserId>,
     failures: Remembered<IpAddr>,
+    strangers: Remembered<IpAddr>,
     exports: Exports,
 }
 
@@ -116,6 +122,7 @@ impl Limiter {
             reads: Remembered::default(),
             commands: Remembered::default(),
             failures: Remembered::default(),
+            strangers: Remembered::default(),
             exports: Exports::default(),
         }
     }
@@ -176,6 +183,15 @@ impl Limiter {
         }
         *running += 1;
         Ok(Export { exports: self.exports.clone(), user: who.user.clone() })
+    }
+
+    /// Somebody without a token asks for what is in the store.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn stranger(&self, address: IpAddr, now: Millis) -> Result<(), Fault> {
+        let taken = self.strangers.take(&address, now, STRANGERS_PER_S, STRANGERS_BURST);
+        taken.map_err(|wait| Fault::rate_limited("too many requests from this address", wait))
     }
 
     /// An address failed to say who it is.

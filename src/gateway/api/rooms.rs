@@ -102,8 +102,7 @@ pub async fn direct(call: Call) -> Result<Response, Fault> {
 
 async fn view(call: &Call, who: &Identity, room: &RoomId) -> Result<RoomView, Fault> {
     let RoomNow { info, epoch, head, member_count, pins, access } = call.hub().look(who, room).await?;
-    let url = call.shared.api.config.public_url.as_ref().map_or_else(String::new, |url| url.to_string());
-    let url = format!("{url}/r/{room}");
+    let url = call.hub().url_of(room);
     Ok(RoomView { info, epoch, head, member_count, pins, access: access.view(), url })
 }
 

@@ -2,17 +2,18 @@
 
 use super::{
     conn::{Conn, Pools},
-    hot, read, write,
+    hot, links, read, write,
 };
 use crate::storage::{
     Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
+    links::StoredLink,
     projection::{self, Numbered, json},
     rows,
 };
 use async_trait::async_trait;
 use sqlx::query;
 use std::collections::HashMap;
-use stoa_protocol::{Epoch, Key, RoomId, Seq, UserId};
+use stoa_protocol::{Epoch, Key, LinkId, RoomId, Seq, UserId};
 
 /// A transaction. Dropping it rolls back in the background.
 pub struct PgTx {
@@ -122,6 +123,14 @@ impl WriteTx for PgTx {
     async fn renew(&mut self, room: &RoomId, epoch: &Epoch) -> Result<()> {
         const SQL: &str = "UPDATE rooms SET epoch = $2 WHERE id = $1";
         step!(self, |conn| conn.run(query(SQL).bind(room.as_str()).bind(epoch.as_str()))).map(drop)
+    }
+
+    async fn links(&mut self, ids: &[LinkId]) -> Result<Vec<StoredLink>> {
+        step!(self, |conn| links::several(conn, ids))
+    }
+
+    async fn use_links(&mut self, uses: &[(LinkId, u32)]) -> Result<()> {
+        step!(self, |conn| links::count(conn, uses))
     }
 
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Writes: the transaction of the group-commit writer, and small ones beside it.
 
-use super::{documents, error, read, within};
+use super::{documents, error, links, read, within};
 use crate::storage::{
     EVENT_VERSION, Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
+    links::StoredLink,
     projection::{self, Changes, Numbered, Numbering, hex, json, millis, number, seq},
     rows,
 };
@@ -13,7 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
-use stoa_protocol::{Epoch, Key, Millis, Profile, RoomId, Seq, UserId};
+use stoa_protocol::{Epoch, Key, LinkId, Millis, Profile, RoomId, Seq, UserId};
 use tokio::sync::Notify;
 
 /// A transaction of the one connection that writes. Dropping it rolls back.
@@ -81,6 +82,14 @@ impl WriteTx for SqliteTx {
         const SQL: &str = "UPDATE rooms SET epoch = ?2 WHERE id = ?1";
         let renewed = query(SQL).bind(room.as_str().to_owned()).bind(epoch.as_str().to_owned());
         step!(self, async { renewed.execute(&mut *self.tx).await.map_err(error) }).map(drop)
+    }
+
+    async fn links(&mut self, ids: &[LinkId]) -> Result<Vec<StoredLink>> {
+        step!(self, links::several(&mut self.tx, ids))
+    }
+
+    async fn use_links(&mut self, uses: &[(LinkId, u32)]) -> Result<()> {
+        step!(self, links::count(&mut self.tx, uses))
     }
 
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {

@@ -225,7 +225,7 @@ async fn with_dev_a_name_logs_in_also_after_a_restart() {
     let start = || async {
         let dir = folder.path().join("data").display().to_string();
         let config = Config::read(Layers::new().flag("dev", true).flag("data_dir", dir)).expect("legal");
-        Auth::start(&config).await.expect("started")
+        Auth::start(&config, None).await.expect("started")
     };
     let auth = start().await;
     let (user, token) = auth.login.expect("dev").login("  Ada:  Lovelace ", NOW).expect("a name");

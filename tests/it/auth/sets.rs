@@ -51,7 +51,8 @@ async fn two_more(looks: &mut watch::Receiver<u64>) {
 async fn a_set_rotates_in_the_background() {
     let (old, new) = (TestKey::es256(), TestKey::rs256(0));
     let provider = Provider::serving(&[old.published("old")]);
-    let auth = Auth::start(&config(false, &toml(&format!("jwks_url = '{}'", provider.url())))).await.expect("started");
+    let auth =
+        Auth::start(&config(false, &toml(&format!("jwks_url = '{}'", provider.url()))), None).await.expect("started");
     let verifier = auth.verifier;
     let stop = CancellationToken::new();
     let loops = tokio::spawn(Arc::clone(&verifier).keep_fresh(stop.clone()));
@@ -77,7 +78,8 @@ async fn a_provider_that_comes_late_is_found() {
     let key = TestKey::es256();
     let provider = Provider::serving(&[]);
     provider.say("503 Service Unavailable", b"");
-    let auth = Auth::start(&config(false, &toml(&format!("jwks_url = '{}'", provider.url())))).await.expect("started");
+    let auth =
+        Auth::start(&config(false, &toml(&format!("jwks_url = '{}'", provider.url()))), None).await.expect("started");
     assert_eq!(auth.verifier.missing_sets(), [provider.url()]);
     let stop = CancellationToken::new();
     let loops = tokio::spawn(Arc::clone(&auth.verifier).keep_fresh(stop.clone()));

@@ -76,7 +76,7 @@ impl Bed {
             Database::Sqlite(folder) => {
                 let flags = flags.split(' ').filter(|name| !name.is_empty());
                 let flags = flags.map(|name| match name {
-                    "digest" => "'digest', lower(hex(digest))".to_owned(),
+                    "digest" | "code" | "secret" => format!("'{name}', lower(hex({name}))"),
                     _ => format!("'{name}', json(iif({name}, 'true', 'false'))"),
                 });
                 let all: Vec<_> = plain.chain(flags).collect();
@@ -88,7 +88,7 @@ impl Bed {
             Database::Postgres { url, .. } => {
                 let flags = flags.split(' ').filter(|name| !name.is_empty());
                 let flags = flags.map(|name| match name {
-                    "digest" => "'digest', coalesce(encode(digest, 'hex'), '')".to_owned(),
+                    "digest" | "code" | "secret" => format!("'{name}', coalesce(encode({name}, 'hex'), '')"),
                     _ => format!("'{name}', {name}"),
                 });
                 let all: Vec<_> = plain.chain(flags).collect();
@@ -116,7 +116,7 @@ impl Bed {
 }
 
 /// Tables: their columns, and those that the two databases keep in different forms.
-const TABLES: [(&str, &str, &str); 12] = [
+const TABLES: [(&str, &str, &str); 14] = [
     ("settings", "name value", ""),
     (
         "rooms",
@@ -130,6 +130,8 @@ const TABLES: [(&str, &str, &str); 12] = [
     ("pins", "room seq place", ""),
     ("members", "room user_id role capabilities muted_until joined_seq joined_at data", ""),
     ("bans", "room user_id until_ms reason", ""),
+    ("links", "id room kind role name creator created_at not_before expires_at uses used revoked_at", "code"),
+    ("guests", "user_id link created_at", "secret"),
     ("markers", "room user_id seq", ""),
     ("users", "id epoch head_seq revoked_before name avatar status last_seen", ""),
     ("user_events", "user_id seq at kind v sender key body", "digest"),
