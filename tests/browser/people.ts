@@ -4,6 +4,9 @@ import { Server } from "./server.ts";
 
 export { expect };
 
+/** So many short messages are elements at the same time in any case. */
+const MOUNTED = 20;
+
 /** Somebody in a tab of a browser of their own. */
 export class Person {
   readonly page: Page;
@@ -14,8 +17,15 @@ export class Person {
     this.name = name;
   }
 
+  /** The room itself, without what stands beside it. */
+  get room(): Locator {
+    return this.page.locator("main.room");
+  }
+  get timeline(): Locator {
+    return this.page.getByTestId("timeline");
+  }
   get field(): Locator {
-    return this.page.locator("textarea");
+    return this.room.locator("textarea");
   }
   get banner(): Locator {
     return this.page.getByTestId("banner");
@@ -25,17 +35,35 @@ export class Person {
   }
   /** Messages that are in the log. */
   get messages(): Locator {
-    return this.page.locator("article[data-seq] .text");
+    return this.room.locator("article[data-seq] .text");
   }
   /** Messages that are not. */
   get pending(): Locator {
-    return this.page.locator("article[data-status]");
+    return this.room.locator("article[data-status]");
   }
 
   /** The message with these words, edited or not; not one that quotes them. */
   message(text: string): Locator {
     const words = new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(edited)?$`);
-    return this.page.locator("article[data-seq]", { has: this.page.locator(".text").filter({ hasText: words }) });
+    return this.room.locator("article[data-seq]", { has: this.page.locator(".text").filter({ hasText: words }) });
+  }
+
+  /** Does something with a message by the buttons beside it. */
+  async act(text: string, action: "Reply" | "Reply in thread" | "Edit" | "React" | "More actions"): Promise<void> {
+    await this.message(text).hover();
+    await this.message(text).getByRole("button", { name: action, exact: true }).click();
+  }
+
+  /** Does something with a message by its menu. */
+  async choose(text: string, action: string): Promise<void> {
+    await this.act(text, "More actions");
+    await this.page.getByRole("menuitem", { name: action, exact: true }).click();
+  }
+
+  /** Reacts by the picker. */
+  async react(text: string, emoji: string): Promise<void> {
+    await this.act(text, "React");
+    await this.page.locator(".emoji-usual").getByRole("button", { name: emoji }).click();
   }
 
   async say(text: string): Promise<void> {
@@ -53,20 +81,49 @@ export class Person {
     await expect(this.page.locator("main.room[data-phase=open]")).toBeVisible();
   }
 
+  /** Every message of the room from the oldest on, gathered by scrolling: only those near the view are elements. */
+  async texts(): Promise<string[]> {
+    return this.timeline.evaluate(async (box) => {
+      const frames = async (count: number) => {
+        for (let frame = 0; frame < count; frame += 1) await new Promise(requestAnimationFrame);
+      };
+      const found = new Map<number, string>();
+      const gather = () => {
+        for (const row of box.querySelectorAll<HTMLElement>("article[data-seq]")) {
+          found.set(Number(row.dataset.seq), row.querySelector(".text")?.textContent ?? "");
+        }
+      };
+      box.scrollTop = 0;
+      await frames(12);
+      for (let last = -1; box.scrollTop !== last; ) {
+        gather();
+        last = box.scrollTop;
+        box.scrollTop += box.clientHeight / 2;
+        await frames(4);
+      }
+      gather();
+      return [...found].sort(([a], [b]) => a - b).map(([, text]) => text);
+    });
+  }
+
   async sees(texts: string[]): Promise<void> {
-    await expect(this.messages).toHaveText(texts);
+    if (texts.length > MOUNTED) await expect.poll(() => this.texts(), { timeout: 45_000 }).toEqual(texts);
+    else await expect(this.messages).toHaveText(texts);
     await expect(this.pending).toHaveCount(0);
   }
 }
 
 type People = (name: string, options?: BrowserContextOptions & { path?: string }) => Promise<Person>;
 
-export const test = base.extend<{ flags: string[]; server: Server; people: People }>({
+export const test = base.extend<{ flags: string[]; env: Record<string, string>; server: Server; people: People }>({
   /** More flags for the server: `test.use({ flags: [...] })`. */
   flags: [[], { option: true }],
 
-  server: async ({ flags }, use) => {
-    const server = await Server.start(flags);
+  /** Variables of its environment. */
+  env: [{}, { option: true }],
+
+  server: async ({ flags, env }, use) => {
+    const server = await Server.start(flags, { env });
     await use(server);
     await server.stop();
   },

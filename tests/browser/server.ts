@@ -29,15 +29,19 @@ export class Server {
   /** What tokens are signed with, where there is no `--dev`. */
   readonly #env = { STOA_SECRET: randomBytes(32).toString("hex"), STOA_ISSUER: "tests", STOA_AUDIENCE: "stoa" };
 
-  private constructor(folder: string, flags: string[], isDev: boolean) {
+  /** More of its environment. */
+  readonly #more: Record<string, string>;
+
+  private constructor(folder: string, flags: string[], isDev: boolean, more: Record<string, string>) {
+    this.#more = more;
     this.#folder = folder;
     this.#flags = flags;
     this.#isDev = isDev;
   }
 
   /** With `--dev`, unless it shall be as in production. */
-  static async start(flags: string[] = [], { dev = true } = {}): Promise<Server> {
-    const server = new Server(await mkdtemp(join(tmpdir(), "stoa-browser-")), flags, dev);
+  static async start(flags: string[] = [], { dev = true, env = {} } = {}): Promise<Server> {
+    const server = new Server(await mkdtemp(join(tmpdir(), "stoa-browser-")), flags, dev, env);
     // In production a server is told its address: pages of no other origin may call it.
     if (!dev) {
       server.#port = await freePort();
@@ -55,7 +59,7 @@ export class Server {
   async start(): Promise<void> {
     const listen = ["--data-dir", this.#folder, "--listen", `127.0.0.1:${this.#port}`];
     const flags = ["serve", ...(this.#isDev ? ["--dev"] : []), ...listen, ...this.#flags];
-    const env = { ...process.env, ...(this.#isDev ? {} : this.#env) };
+    const env = { ...process.env, ...(this.#isDev ? {} : this.#env), ...this.#more };
     const child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"], env });
     this.#child = child;
     const log: string[] = [];
@@ -75,11 +79,17 @@ export class Server {
   /** A token that the host application could have signed. */
   token(...flags: string[]): string {
     const { stdout, stderr, status } = spawnSync(BINARY, ["token", ...flags], {
-      env: { ...process.env, ...this.#env },
+      env: { ...process.env, ...(this.#isDev ? {} : this.#env) },
       encoding: "utf8",
     });
     if (status !== 0) throw new Error(`no token: ${stderr}`);
     return stdout.trim();
+  }
+
+  /** The host application's own token. */
+  serviceToken(): string {
+    const dev = this.#isDev ? ["--dev", "--data-dir", this.#folder] : [];
+    return this.token(...dev, "--service", "--user", "backend");
   }
 
   /** Calls the API as the host application. */

@@ -60,6 +60,30 @@ export const MutedIcon = icon(
   <path d="M9 9.5v2.5a3 3 0 0 0 4.6 2.5M15 11V6.5a3 3 0 0 0-5.6-1.5M6 11.5a6 6 0 0 0 9.4 5M18 11.5c0 1-.2 1.9-.7 2.7M12 17.5V21M4 4l16 16" />,
 );
 export const DoorIcon = icon(<path d="M7 20.5v-17h10v17M4 20.5h16M13.5 12h.1" />);
+export const ThreadIcon = icon(<path d="M4.5 5.5h15v10h-8l-4 3.5v-3.5h-3zM8.5 9h7M8.5 12h4.5" />);
+export const MoreIcon = icon(
+  <>
+    <circle cx="5.5" cy="12" r="0.8" />
+    <circle cx="12" cy="12" r="0.8" />
+    <circle cx="18.5" cy="12" r="0.8" />
+  </>,
+);
+export const CopyIcon = icon(<path d="M9 8.5h10.5V20H9zM5.5 15.5h-1V4H15v1.5" />);
+export const MegaphoneIcon = icon(<path d="M4.5 10v4.5h3.5l9 4V6l-9 4zM8.5 14.5l1 5h2.5l-1-4M20 10.5v3.5" />);
+export const ClockIcon = icon(
+  <>
+    <circle cx="12" cy="12" r="8" />
+    <path d="M12 7.5V12l3 2" />
+  </>,
+);
+export const BoldIcon = icon(<path d="M7.5 5h5.2a3.4 3.4 0 0 1 0 6.8H7.5zM7.5 11.8h6a3.6 3.6 0 0 1 0 7.2h-6z" />);
+export const ItalicIcon = icon(<path d="M10 5h7M7 19h7M13.8 5l-3.6 14" />);
+export const StrikeIcon = icon(
+  <path d="M16.8 7.6C16 6 14.3 5 12.2 5 9.600 5 7.600 6.300 7.600 8.400c0 1.500 1 2.500 2.600 3.100M4.500 12.500h15M7 16c.8 1.900 2.700 3 5.100 3 2.800 0 4.900-1.400 4.900-3.600 0-1-.4-1.800-1.100-2.400" />,
+);
+export const CodeIcon = icon(<path d="m8.500 7.500-5 4.500 5 4.500M15.500 7.500l5 4.500-5 4.500" />);
+export const ListIcon = icon(<path d="M9.500 6.500h10M9.500 12h10M9.500 17.500h10M5 6.500h.1M5 12h.1M5 17.500h.1" />);
+export const QuoteIcon = icon(<path d="M5 5v14M9.500 7h10M9.500 12h10M9.500 17h6" />);
 
 export function Logo({ className }: { className?: string }) {
   return (

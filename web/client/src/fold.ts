@@ -42,11 +42,13 @@ export class Timeline {
   /** Takes a page in; a message that is here already stays, because events have kept it up to date. */
   merge(page: readonly Message[]): void {
     this.version += 1;
+    // The message above a thread comes with its pages, and is not one of its replies.
+    const rows = page.filter((message) => message.seq !== this.#thread);
     const first = this.#messages[0]?.seq ?? Number.POSITIVE_INFINITY;
     // A page of older ones goes in at once: one by one, each would move all the others.
-    const older = page.filter((message) => message.seq < first).sort((a, b) => a.seq - b.seq);
+    const older = rows.filter((message) => message.seq < first).sort((a, b) => a.seq - b.seq);
     this.#messages = [...older, ...this.#messages];
-    for (const message of [...page].sort((a, b) => a.seq - b.seq)) {
+    for (const message of [...rows].sort((a, b) => a.seq - b.seq)) {
       const at = this.#place(message.seq);
       if (this.#messages[at]?.seq !== message.seq) this.#messages.splice(at, 0, message);
     }

@@ -32,6 +32,9 @@ export class History {
     this.#shown = new Shown(host);
   }
 
+  /** Counts how often `messages` became others altogether. */
+  view = 0;
+
   /** What is looked at. */
   get stretch(): Stretch {
     return this.#place ?? this.live;
@@ -51,10 +54,13 @@ export class History {
     this.#beside = new Map();
     this.#asked.clear();
     this.live.replace(messages, more);
+    this.view += 1;
   }
 
   keep(newest: number): void {
+    this.#coming = undefined;
     this.#place = undefined;
+    this.view += 1;
     if (this.live.timeline.keep(newest)) this.live.moreBefore = true;
   }
 
@@ -94,8 +100,11 @@ export class History {
       // Somebody wants to be elsewhere meanwhile.
       if (!isLoaded || this.#coming !== place) return false;
       if (place.timeline.oldest === undefined) return false;
+      const isAtLive = this.#place === undefined;
       this.#place = place;
       this.#join(place);
+      // Older messages that reach what is shown are only more of it.
+      if (!isAtLive || this.#place) this.view += 1;
       return this.stretch.timeline.find(seq) !== undefined;
     } finally {
       if (this.#coming === place) this.#coming = undefined;
@@ -107,6 +116,7 @@ export class History {
     this.#coming = undefined;
     if (!this.#place) return;
     this.#place = undefined;
+    this.view += 1;
     this.#host.changed();
   }
 
@@ -126,6 +136,7 @@ export class History {
   }
 
   async #load(stretch: Stretch, end: Parameters<Stretch["load"]>[0], limit: number): Promise<boolean> {
+    if (stretch.loading) return false;
     const loading = stretch.load(end, (page) => this.#host.ask(page, undefined, limit), this.#host.me);
     this.#host.changed();
     try {

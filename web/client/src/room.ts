@@ -29,7 +29,7 @@ import type {
 } from "./protocol.ts";
 import { Thread } from "./thread.ts";
 import { Typing } from "./typing.ts";
-import { pending, type RoomEvents, type RoomState, type SendOptions } from "./view.ts";
+import { type PendingMessage, pending, type RoomEvents, type RoomState, type SendOptions } from "./view.ts";
 
 const PAGE = 50;
 /** Messages that a room keeps while it is closed. */
@@ -63,6 +63,7 @@ export class Room extends Emitter<RoomEvents> {
   #head: Seq = 0;
   #info: RoomInfo | undefined;
   #access: AccessView | undefined;
+  #pending: readonly PendingMessage[] = [];
   /** What happened to the room and its members since it was opened. */
   #notes: readonly RoomEvent[] = [];
   #pins: readonly Seq[] = [];
@@ -232,9 +233,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** A thread, to be followed until it is closed. */
   thread(root: Seq): Thread {
-    const thread = new Thread(root, this.#historyHost, (ended) => this.#threads.delete(ended));
-    this.#threads.add(thread);
-    return thread;
+    return new Thread(root, this.#historyHost, this.#threads);
   }
 
   // What follows is for the client and for calls.
@@ -563,9 +562,19 @@ export class Room extends Emitter<RoomEvents> {
     this.#host.changed(this);
   }
 
+  /** The same array while nothing in it changes. */
+  #pendingOf(lane: readonly Entry[]): readonly PendingMessage[] {
+    const now = lane.flatMap(pending);
+    const old = this.#pending;
+    const isSame = (one: PendingMessage, other: PendingMessage | undefined) =>
+      one.key === other?.key && one.status === other.status && one.fault === other.fault;
+    if (now.length !== old.length || !now.every((each, index) => isSame(each, old[index]))) this.#pending = now;
+    return this.#pending;
+  }
+
   #build(): RoomState {
     const lane = this.#host.outbox.lane(this.id);
-    const { stretch, messages, beside, live } = this.#history;
+    const { stretch, messages, beside, live, view } = this.#history;
     return {
       room: this.id,
       phase: this.#phase,
@@ -574,10 +583,11 @@ export class Room extends Emitter<RoomEvents> {
       info: this.#info,
       access: this.#access,
       messages,
-      pending: lane.flatMap(pending),
+      pending: this.#pendingOf(lane),
       more: stretch.moreBefore,
       loadingOlder: stretch.loading === "before",
       moreAfter: stretch !== live,
+      view,
       newest: live.timeline.newest ?? 0,
       beside,
       notes: this.#notes,

@@ -20,6 +20,8 @@ export interface ThreadState {
   more: boolean;
   moreAfter: boolean;
   loading: boolean;
+  /** Another number when `messages` became others altogether. */
+  view: number;
 }
 
 export interface ThreadEvents {
@@ -29,20 +31,22 @@ export interface ThreadEvents {
 export class Thread extends Emitter<ThreadEvents> {
   readonly root: Seq;
   readonly #host: HistoryHost;
-  readonly #end: (thread: Thread) => void;
+  readonly #followers: Set<Thread>;
   readonly #shown: Shown;
   #stretch: Stretch;
   /** A stretch that is being loaded, and not shown before it is. */
   #pending: Stretch | undefined;
   #fault: StoaError | undefined;
   #isLoaded = false;
+  #view = 0;
   #state: ThreadState | undefined;
 
-  constructor(root: Seq, host: HistoryHost, end: (thread: Thread) => void) {
+  constructor(root: Seq, host: HistoryHost, followers: Set<Thread>) {
     super();
     this.root = root;
     this.#host = host;
-    this.#end = end;
+    this.#followers = followers;
+    this.follow();
     this.#shown = new Shown(host);
     this.#stretch = new Stretch(root);
   }
@@ -57,6 +61,7 @@ export class Thread extends Emitter<ThreadEvents> {
       more: this.#stretch.moreBefore,
       moreAfter: this.#stretch.moreAfter,
       loading: this.#stretch.loading !== undefined,
+      view: this.#view,
     };
     return this.#state;
   }
@@ -67,6 +72,7 @@ export class Thread extends Emitter<ThreadEvents> {
     // Nothing is here yet, so "after" asks for the newest.
     await this.#get(stretch, at === undefined ? "after" : { around: at }, () => {
       this.#stretch = stretch;
+      this.#view += 1;
       this.#isLoaded = true;
       this.#fault = undefined;
     });
@@ -80,10 +86,14 @@ export class Thread extends Emitter<ThreadEvents> {
     if (this.#stretch.moreAfter) await this.#get(this.#stretch, "after");
   }
 
+  /** Follows the room again, after `close`; what was missed comes with `load`. */
+  follow(): void {
+    this.#followers.add(this);
+  }
+
   /** It is not followed any more. */
   close(): void {
-    this.#end(this);
-    this.silence();
+    this.#followers.delete(this);
   }
 
   apply(event: RoomEvent): void {

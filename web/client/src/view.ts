@@ -59,6 +59,8 @@ export interface RoomState {
   loadingOlder: boolean;
   /** Whether `messages` are around a place and do not reach the newest; `loadNewer` and `toNewest` get there. */
   moreAfter: boolean;
+  /** Another number when `messages` became others altogether, and did not only grow or change. */
+  view: number;
   /** The newest message outside threads that is here, shown or not; 0 without any. */
   newest: Seq;
   /** Messages that were looked at singly (`look`), by their place. */

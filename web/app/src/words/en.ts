@@ -1,3 +1,4 @@
+import { chatEn } from "./chat.en.ts";
 import { counter } from "./count.ts";
 
 const count = counter("en");
@@ -244,6 +245,8 @@ export const en = {
     internal: "the server has failed.",
     closed: "the connection was closed.",
   },
+
+  chat: chatEn,
 
   // The chat
   messages: "Messages",

@@ -1,3 +1,4 @@
+import { chatFr } from "./chat.fr.ts";
 import { counter } from "./count.ts";
 import type { Words } from "./en.ts";
 
@@ -246,6 +247,8 @@ export const fr: Words = {
     internal: "le serveur a échoué.",
     closed: "la connexion a été fermée.",
   },
+
+  chat: chatFr,
 
   // The chat
   messages: "Messages",

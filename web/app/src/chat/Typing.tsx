@@ -1,7 +1,7 @@
 import type { RoomState } from "@stoa/client";
-import { useProfiles } from "./hooks.ts";
-import { plain } from "./text.tsx";
-import { listOf, useWords } from "./words/index.ts";
+import { useProfiles } from "../hooks.ts";
+import { plain } from "../text.tsx";
+import { listOf, useWords } from "../words/index.ts";
 
 const NAMED = 3;
 
