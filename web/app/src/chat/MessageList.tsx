@@ -112,8 +112,8 @@ export function MessageList({ label, head, renderRow, children, testId, ...optio
           const key = keyOf(event.target);
           if (key) setFocused(key);
         }}
-        onBlur={() => {
-          if (!isHeld.current) setWithin(false);
+        onBlur={(event) => {
+          if (!isHeld.current && !event.currentTarget.contains(event.relatedTarget)) setWithin(false);
         }}
         onKeyDown={onKeyDown}
         onScroll={scroll.onScroll}
