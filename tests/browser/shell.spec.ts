@@ -246,6 +246,7 @@ test("every address shows its place, and the way back works", async ({ people })
       await ada.page.goto(`${base}${path}`);
       await expect(ada.page.locator(`main.room[data-phase=open][data-view=${view}]`)).toBeVisible();
       await ada.sees(["The first of all"]);
+      if (view !== "chat") await expect(ada.page.getByText(/This server has no/)).toBeVisible();
     }
   }
   await ada.goTo("/r/lobby");

@@ -128,3 +128,99 @@ test("who has no token is sent to the login page and comes back", async ({ page 
   expect(returns).toEqual([`${server.url}/r/maths`, `${server.url}/r/maths`]);
   expect(await page.evaluate(() => document.documentElement.outerHTML.includes("token="))).toBe(false);
 });
+
+test("an invitation is made, opened after logging in, accepted, and revoked", async ({ browser, page }) => {
+  await server.call("PUT", "/v1/rooms/physics", {
+    kind: "group",
+    title: "Physics",
+    members: [{ user: "ada", role: "host" }],
+  });
+  await page.goto(`${server.url}/r/physics#token=${server.token("--user", "ada", "--name", "Ada")}`);
+  await expect(inRoom(page)).toBeVisible();
+  await page.getByRole("button", { name: "Invite people" }).click();
+  const dialog = page.getByRole("dialog", { name: "Invite people" });
+  await dialog.getByRole("button", { name: "Create link" }).click();
+  const url = await dialog.getByLabel("Link", { exact: true }).inputValue();
+  expect(url).toMatch(/\/invite#/);
+  await isAccessible(page, "inviting");
+
+  answer = (asked, response) => {
+    const to = asked.searchParams.get("return_to") ?? "";
+    // The code is nobody's but the page's.
+    expect(to).toBe(`${server.url}/invite`);
+    const token = server.token("--user", "ben", "--name", "Ben");
+    response.writeHead(302, { location: `${to}#token=${token}` }).end();
+  };
+  const context = await browser.newContext();
+  const ben = await context.newPage();
+  await ben.goto(url);
+  await expect(ben.getByText("Ada invites you to")).toBeVisible();
+  await expect(ben.getByRole("heading", { name: "Physics" })).toBeVisible();
+  await isAccessible(ben, "invited");
+  await ben.getByRole("button", { name: "Join" }).click();
+  await expect(inRoom(ben)).toBeVisible();
+  await expect(ben).toHaveURL(`${server.url}/r/physics`);
+  await expect(page.getByTestId("people")).toContainText("Ben");
+  await context.close();
+
+  await dialog.getByRole("button", { name: "Revoke" }).click();
+  await expect(dialog.getByRole("button", { name: "Revoke" })).toHaveCount(0);
+  const late = await (await browser.newContext()).newPage();
+  answer = (asked, response) => {
+    const token = server.token("--user", "cyd", "--name", "Cyd");
+    response.writeHead(302, { location: `${asked.searchParams.get("return_to")}#token=${token}` }).end();
+  };
+  await late.goto(url);
+  await expect(late.getByText("It was withdrawn.", { exact: false })).toBeVisible();
+  await late.context().close();
+});
+
+test("a join link lets a guest in without an account, again after a reload, and not when it is revoked", async ({
+  browser,
+  page,
+}) => {
+  await server.call("PUT", "/v1/rooms/trial", {
+    kind: "group",
+    title: "Trial hour",
+    members: [{ user: "ada", role: "host" }],
+  });
+  await page.goto(`${server.url}/r/trial#token=${server.token("--user", "ada", "--name", "Ada")}`);
+  await page.getByRole("button", { name: "Invite people" }).click();
+  const dialog = page.getByRole("dialog", { name: "Invite people" });
+  await dialog.getByRole("tab", { name: "Without an account" }).click();
+  await dialog.getByRole("button", { name: "Create link" }).click();
+  const url = await dialog.getByLabel("Link", { exact: true }).inputValue();
+  expect(url).toMatch(/\/join#/);
+
+  const context = await browser.newContext({ locale: "fr-FR", viewport: { width: 390, height: 844 } });
+  const guest = await context.newPage();
+  await guest.goto(url);
+  await expect(guest.getByRole("heading", { name: "Trial hour" })).toBeVisible();
+  await isAccessible(guest, "a join link in French on a phone");
+  await guest.getByLabel("Votre nom").fill("Zoé");
+  await guest.getByRole("button", { name: "Rejoindre" }).click();
+  await expect(inRoom(guest)).toBeVisible();
+  await expect(guest).toHaveURL(`${server.url}/r/trial`);
+  await expect(page.getByTestId("people")).toContainText("Zoé");
+  await guest.reload();
+  await expect(inRoom(guest)).toBeVisible();
+  // The address alone is enough for the same browser, in another tab too; it is the same guest, and one use.
+  const tab = await context.newPage();
+  await tab.goto(`${server.url}/r/trial`);
+  await expect(inRoom(tab)).toBeVisible();
+  await tab.close();
+  await expect(dialog.getByText("used 0 of 1").or(dialog.getByText("used 1 of 1"))).toBeVisible();
+
+  // Another browser comes too late.
+  const other = await (await browser.newContext()).newPage();
+  await other.goto(url);
+  await expect(other.getByText("It was used as often as it may be.", { exact: false })).toBeVisible();
+  await other.goto(`${server.url}/join#no-such-code`);
+  await expect(other.getByText("It is not known here.", { exact: false })).toBeVisible();
+  await other.context().close();
+
+  const { links } = (await server.call("GET", "/v1/rooms/trial/links")) as { links: { id: string }[] };
+  await server.call("DELETE", `/v1/rooms/trial/links/${links[0]?.id}`);
+  await expect(guest.getByTestId("banner")).toContainText("Votre");
+  await context.close();
+});

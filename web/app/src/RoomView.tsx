@@ -16,6 +16,7 @@ import { People } from "./People.tsx";
 import { go, type View } from "./place.ts";
 import { Refused } from "./Refused.tsx";
 import { RoomHead } from "./RoomHead.tsx";
+import { SideView } from "./SideView.tsx";
 import { plain } from "./text.tsx";
 import { faultText, useWords } from "./words/index.ts";
 
@@ -97,6 +98,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
           </HeadButton>
         </RoomHead>
         <Banner />
+        {view !== "chat" && <SideView room={id} view={view} />}
         {state.info ? (
           <Timeline state={state} title={title} target={target} onGo={goTo} />
         ) : (

@@ -228,6 +228,11 @@ export const en = {
     removed: "Somebody who moderates it has removed you.",
     banned: "You were banned from it.",
   },
+  views: { call: "Call", board: "Board" },
+  viewMissing: {
+    call: "This server has no calls yet. The room is here.",
+    board: "This server has no boards yet. The room is here.",
+  },
   toList: "Show my rooms",
   loading: "Loading…",
   refusedCommand: (why: string) => `That did not work: ${why}`,

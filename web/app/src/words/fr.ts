@@ -230,6 +230,11 @@ export const fr: Words = {
     removed: "Une personne qui le modère vous en a exclu.",
     banned: "Vous en avez été banni.",
   },
+  views: { call: "Appel", board: "Tableau" },
+  viewMissing: {
+    call: "Ce serveur n’a pas encore d’appels. Voici le salon.",
+    board: "Ce serveur n’a pas encore de tableaux. Voici le salon.",
+  },
   toList: "Voir mes salons",
   loading: "Chargement…",
   refusedCommand: (why) => `Cela n’a pas fonctionné\u00a0: ${why}`,
