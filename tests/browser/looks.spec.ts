@@ -93,6 +93,19 @@ test("the page at desktop and phone width, light and dark", async ({ people, bro
   await expect(cyd.page.getByRole("link", { name: /Lobby/ })).toBeVisible();
   await cyd.page.screenshot({ path: "out/phone-rooms.png" });
 
+  // In French, with a dialog over the room.
+  const context2 = await browser.newContext({ baseURL: server.url, locale: "fr-FR" });
+  const dee = await context2.newPage();
+  await dee.goto("/r/lobby");
+  await dee.getByLabel("Votre nom").fill("Dominique Petit");
+  await dee.getByRole("button", { name: "Entrer" }).click();
+  await expect(dee.locator("article[data-seq]").first()).toBeVisible();
+  await dee.screenshot({ path: "out/french.png" });
+  await dee.getByRole("button", { name: "Nouveau salon" }).click();
+  await dee.getByRole("dialog").getByLabel("Nom du salon").fill("Algèbre avec Ada");
+  await dee.screenshot({ path: "out/french-room.png", animations: "disabled" });
+  await context2.close();
+
   // Nothing of the page is cut off or scrolls sideways on a phone.
   const wide = await cyd.page.evaluate(() => document.documentElement.scrollWidth);
   expect(wide).toBe(390);

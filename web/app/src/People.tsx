@@ -33,10 +33,11 @@ export function People({ state, onClose, onJump, isSheet }: Props) {
   const away = shown.filter(({ presence }) => !isThere(presence));
   const pinned = state.pins.map((seq) => state.messages.find((message) => message.seq === seq));
 
-  // Who searches means everybody, also those who have not been read yet.
+  // Who searches means everybody, also those who have not been read yet: page after page, each when the last is there.
+  const read = people.length;
   useEffect(() => {
-    if (wanted && more) loadMore();
-  }, [wanted, more, loadMore]);
+    if (wanted && more && read > 0) loadMore();
+  }, [wanted, more, read, loadMore]);
 
   return (
     <>
@@ -77,7 +78,8 @@ export function People({ state, onClose, onJump, isSheet }: Props) {
             room={state.room}
           />
           {wanted && shown.length === 0 && !more && <p className="people-none muted">{words.nobodyFound}</p>}
-          {more && !wanted && <More onMore={loadMore} />}
+          {/* Made anew with each page, so that it looks again whether it is in view. */}
+          {more && !wanted && <More key={read} onMore={loadMore} />}
           {pinned.length > 0 && (
             <section>
               <h3>{words.pins}</h3>
