@@ -38,6 +38,8 @@ const ASK_AGAIN: &str = "no-cache";
 /// Where the page is; it reads the rest of the address itself.
 const PATHS: [&str; 7] =
     ["/", "/r/{room}", "/r/{room}/m/{seq}", "/r/{room}/call", "/r/{room}/board", "/join", "/invite"];
+/// The client's files: rooms, and shared documents.
+const CLIENT: [&str; 2] = ["v1.js", "documents.v1.js"];
 /// What a call needs, for the page itself; nothing else of the machine. A page that embeds it passes these on by the
 /// frame's attribute `allow`.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), autoplay=(self), \
@@ -56,7 +58,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(config: &Config) -> Router<S> {
             routes = routes.route(base, page.route());
         }
     }
-    routes.route("/assets/{*path}", get(asset)).route("/client/v1.js", get(client))
+    routes.route("/assets/{*path}", get(asset)).route("/client/{file}", get(client))
 }
 
 /// The page at the prefix with a slash behind it, which nesting leaves out.
@@ -165,8 +167,9 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
 }
 
 /// The client for pages of other origins: a module script is fetched by the rules of CORS, and this one is public.
-async fn client(headers: HeaderMap) -> Response {
-    let Some(file) = Client::get("v1.js") else { return super::api::problem(Fault::not_found("page")) };
+async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let found = CLIENT.contains(&name.as_str()).then(|| Client::get(&name)).flatten();
+    let Some(file) = found else { return super::api::problem(Fault::not_found("page")) };
     let data = bytes(&file);
     let mut response = cached(&headers, file.metadata.sha256_hash(), "text/javascript; charset=utf-8", ASK_AGAIN, data);
     let headers = response.headers_mut();

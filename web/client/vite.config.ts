@@ -1,12 +1,19 @@
 import { defineConfig } from "vite";
 
-// `--mode react` makes the bindings: an entry of its own, so that the client stays one file.
+/** What each mode makes. Each file stands alone: embedding pages name it by its address. */
+const ENTRIES: Record<string, [string, string]> = {
+  /** The bindings. */
+  react: ["src/react.ts", "react.js"],
+  /** Shared documents: Yjs is three times as large as everything else, and who only chats has no use for it. */
+  documents: ["src/documents.ts", "documents.v1.js"],
+};
+
 export default defineConfig(({ mode }) => {
-  const [entry, name] = mode === "react" ? ["src/react.ts", "react.js"] : ["src/index.ts", "v1.js"];
+  const [entry, name] = ENTRIES[mode] ?? ["src/index.ts", "v1.js"];
   return {
     build: {
       target: "es2022",
-      emptyOutDir: mode !== "react",
+      emptyOutDir: !(mode in ENTRIES),
       lib: { entry, formats: ["es"], fileName: () => name },
       // Library mode leaves whitespace to its user's bundler; this file is served as it is.
       rolldownOptions: { external: ["react"], output: { minify: true } },

@@ -1,6 +1,7 @@
 import type { Message, Room, RoomState } from "@stoa/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Banner } from "./Banner.tsx";
+import { StageButton, StageSlot } from "./board/StageSlot.tsx";
 import { Composer, type Wish } from "./chat/Composer.tsx";
 import { type Chat, ChatContext, type RowActions, rightsOf } from "./chat/chat.ts";
 import { PinsPane } from "./chat/PinsPane.tsx";
@@ -54,7 +55,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
   const [wish, setWish] = useState<Wish>();
   const [notice, setNotice] = useNotice(room, setWish);
   const { target, goTo } = useGoing(room, setNotice, setAside);
-  const hasPeople = (isAsked ?? isWide) && aside === undefined;
+  const hasPeople = (isAsked ?? (isWide && view === "chat")) && aside === undefined;
   const chat = useChatOf(room, state, me, { setWish, setAside, setNotice, goTo });
   const find = useCallback(
     (place: number) => findMessage(state.messages, place) ?? state.beside.get(place),
@@ -79,6 +80,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
   };
   return (
     <ChatContext value={chat}>
+      <StageSlot room={room} state={state} view={view} />
       <main className="room" id="room" tabIndex={-1} data-phase={state.phase} data-seq={state.seq} data-view={view}>
         <RoomHead
           state={state}
@@ -89,6 +91,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
             setAsked(!hasPeople);
           }}
         >
+          <StageButton room={id} view={view} />
           <HeadButton label={words.chat.searchTitle} isOn={aside?.kind === "search"} onPress={() => toggle("search")}>
             <SearchIcon />
           </HeadButton>

@@ -93,3 +93,9 @@ export function Logo({ className }: { className?: string }) {
     </svg>
   );
 }
+export const BoardIcon = icon(
+  <>
+    <rect x="3" y="4.5" width="18" height="13" rx="2" />
+    <path d="M7 13.5c1.5-4 3-4 4-1.5s2.5 2 5.5-3M12 17.5v3" />
+  </>,
+);

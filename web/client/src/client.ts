@@ -1,9 +1,11 @@
+import { Channels, type Port, type PortHandler } from "./channels.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { passes, StoaError } from "./errors.ts";
-import { Link, type Phase, type SocketClass } from "./link.ts";
+import { fetchWith, httpOf } from "./http.ts";
+import { Link, type Phase, type SocketClass, type TokenProvider } from "./link.ts";
 import { RoomList } from "./list.ts";
-import type { ClientEvents, ClientState, ConnectOptions, OwnState, Query, Ring } from "./options.ts";
+import type { ClientEvents, ClientState, ConnectOptions, Once, OwnState, Query, Ring } from "./options.ts";
 import { type Durable, Outbox, type Outcome } from "./outbox.ts";
 import type {
   Ack,
@@ -62,6 +64,9 @@ export class Client extends Emitter<ClientEvents> {
   #list = new RoomList();
   readonly #isListed: boolean;
   readonly #rooms = new Map<RoomId, Room>();
+  readonly #channels: Channels;
+  readonly #token: TokenProvider;
+  readonly #http: URL;
   readonly #calls = new Map<number, (outcome: Outcome) => void>();
   readonly #queries = new Set<Asked>();
   readonly #timers = new Set<unknown>();
@@ -104,6 +109,15 @@ export class Client extends Emitter<ClientEvents> {
       options.store === undefined ? tabStore() : (options.store ?? undefined),
       this.#newKey().slice(0, 12),
     );
+    this.#token = options.token;
+    this.#http = httpOf(options.url);
+    this.#channels = new Channels({
+      isAttached: (room) => this.#rooms.get(room)?.isAttached ?? false,
+      call: (frame, done) => this.#call(frame, done),
+      tell: (frame) => this.#link.send({ ...frame, id: this.#link.nextId() }),
+      bytes: (data) => this.#link.sendBytes(data),
+      later: (ms, run) => this.#later(ms, run),
+    });
     this.#link = new Link(
       {
         url: String(options.url).replace(/^http/, "ws"),
@@ -117,6 +131,7 @@ export class Client extends Emitter<ClientEvents> {
       {
         opened: (welcome) => this.#opened(welcome),
         frame: (frame) => this.#hear(frame),
+        bytes: (data) => this.#channels.bytes(data),
         lost: () => this.#lost(),
         phase: () => this.#phase(),
         userCursor: () => this.#cursor,
@@ -194,6 +209,8 @@ export class Client extends Emitter<ClientEvents> {
       newKey: () => this.#newKey(),
       learn: (profiles) => this.#learn(profiles),
       changed: () => this.#changed(),
+      attached: (room) => this.#channels.attached(room),
+      detached: (room) => this.#channels.detached(room),
       readUpTo: (room, seq) => {
         this.#list.read(room, seq);
         this.#listChanged();
@@ -238,6 +255,30 @@ export class Client extends Emitter<ClientEvents> {
       this.#queries.add(asked);
       this.#ask(asked);
     });
+  }
+
+  /** Asks once, for what must not be asked again by itself: it fails when the connection does. */
+  once(frame: Once): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (!this.#link.isOpen) return reject(new StoaError({ code: "unavailable", message: "offline" }));
+      this.#call(frame, (outcome) => {
+        if (outcome === "lost")
+          return reject(new StoaError({ code: "unavailable", message: "the connection was lost" }));
+        if ("fault" in outcome) return reject(new StoaError(outcome.fault));
+        if (outcome.ack.result) return resolve(outcome.ack.result);
+        reject(new StoaError({ code: "internal", message: "an empty reply" }));
+      });
+    });
+  }
+
+  /** A request to the server's HTTP API as this user; `path` is below the server's root: `v1/rooms/...`. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetchWith(this.#token, new URL(path, this.#http), init);
+  }
+
+  /** What the documents of `@stoa/client/documents` travel by. */
+  port(room: RoomId, document: string, handler: PortHandler): Port {
+    return this.#channels.port(room, document, handler);
   }
 
   /** The user's own state on this device; kept over reconnects. */
@@ -323,6 +364,12 @@ export class Client extends Emitter<ClientEvents> {
         this.#cursor = frame.cursor;
         if (this.#isListed) void this.#restoreList();
         return;
+      case "doc.saved":
+      case "doc.refused":
+      case "doc.rights":
+      case "doc.closed":
+      case "doc.reset":
+        return this.#channels.hear(frame);
       case "app.passing":
         if (frame.room === undefined) return this.emit("app", { from: frame.from, name: frame.name, data: frame.data });
         return this.#rooms.get(frame.room)?.hear({ ...frame, room: frame.room });

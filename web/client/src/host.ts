@@ -24,4 +24,7 @@ export interface RoomHost {
   /** The room's log began anew. */
   renewed(room: RoomId): void;
   closed(room: Room): void;
+  /** The room is open on this connection, or no longer. */
+  attached(room: RoomId): void;
+  detached(room: RoomId): void;
 }

@@ -9,7 +9,9 @@ export interface Socket {
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
-  send(data: string): void;
+  /** Set to `arraybuffer`. */
+  binaryType?: string;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
 }
 
@@ -49,6 +51,8 @@ export interface LinkOptions {
 export interface LinkHandler {
   opened(welcome: Welcome): void;
   frame(frame: ServerFrame): void;
+  /** A frame of an open document. */
+  bytes(data: Uint8Array<ArrayBuffer>): void;
   lost(): void;
   phase(): void;
   userCursor(): Cursor | undefined;
@@ -160,6 +164,13 @@ export class Link {
     }
   }
 
+  /** The same for a binary frame. */
+  sendBytes(data: Uint8Array<ArrayBuffer>): boolean {
+    if (!this.isOpen || !this.#socket) return false;
+    this.#socket.send(data);
+    return true;
+  }
+
   /** Gives this connection up and makes a new one that goes on where this one was. */
   renew(reason: string): void {
     if (this.isOpen) this.#lost(4000, reason, 0);
@@ -242,6 +253,7 @@ export class Link {
       return this.#refuse({ reason: "address", message: String(error) });
     }
     this.#socket = socket;
+    socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify(this.#hello(token)));
     socket.onmessage = (event: { data: unknown }) => this.#hear(event.data);
     socket.onclose = (event: { code: number; reason: string }) => this.#lost(event.code, event.reason);
@@ -257,7 +269,10 @@ export class Link {
 
   #hear(data: unknown): void {
     this.#heardAt = this.#options.clock.now();
-    // Binary frames belong to shared documents.
+    if (data instanceof ArrayBuffer) {
+      if (this.isOpen) this.#handler.bytes(new Uint8Array(data));
+      return;
+    }
     if (typeof data !== "string") return;
     let frame: ServerFrame;
     try {

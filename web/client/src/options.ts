@@ -115,9 +115,13 @@ export type Query = Extract<
       | "presence.list"
       | "profile.list"
       | "room.direct"
+      | "doc.list"
+      | "doc.versions"
       | Extract<ClientFrame["type"], `call.${string}`>;
   }
 >;
+/** What changes something each time that it is asked, and has no key. */
+export type Once = Extract<Unnamed<ClientFrame>, { type: "doc.version.save" | "doc.restore" }>;
 
 /** What a user may say of themselves; `offline` hides this device at once. */
 export type OwnState = PresenceState;

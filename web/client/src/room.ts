@@ -252,6 +252,11 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** @internal */
+  get isAttached(): boolean {
+    return this.#isAttached;
+  }
+
+  /** @internal */
   isApplied(seq: Seq): boolean {
     return !this.#isAttached || (this.#cursor !== undefined && seq <= this.#cursor.seq);
   }
@@ -289,6 +294,7 @@ export class Room extends Emitter<RoomEvents> {
   detached(): void {
     this.#timers.end();
     this.#attempt += 1;
+    if (this.#isAttached) this.#host.detached(this.id);
     this.#isAttached = false;
     this.#isAttaching = false;
     this.#typing.clear();
@@ -412,6 +418,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#host.outbox.reached(this.id, this.#cursor?.seq ?? 0);
     this.#changed();
     this.#host.outbox.flush(this.id);
+    this.#host.attached(this.id);
   }
 
   #replace(opened: Opened, snapshot: Snapshot): void {

@@ -137,6 +137,7 @@ export const en = {
   revokedNow: "The link opens nothing any more",
 
   // People
+  openBoard: "Board and notes",
   people: "People",
   here: "Online",
   away: "Offline",

@@ -139,6 +139,7 @@ export const fr: Words = {
   revokedNow: "Le lien n’ouvre plus rien",
 
   // People
+  openBoard: "Tableau et notes",
   people: "Participants",
   here: "En ligne",
   away: "Hors ligne",

@@ -1,0 +1,2 @@
+/** The part of a document of kind `notes` or `code` that holds the text. */
+export const TEXT = "text";

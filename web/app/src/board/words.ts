@@ -1,0 +1,163 @@
+// What the board and the shared texts say. Apart from the rest, because it comes with them and not with the chat.
+import { counter } from "../words/count.ts";
+import { currentLocale, useWords } from "../words/index.ts";
+
+const english = counter("en");
+const french = counter("fr");
+const changes = { one: "change", other: "changes" };
+
+const en = {
+  board: "Board",
+  notes: "Notes",
+  code: "Code",
+  documents: "Shared documents",
+  closeBoard: "Close board",
+  opening: "Opening…",
+  saved: "Saved",
+  saving: "Saving…",
+  offline: "Offline",
+  offlineWaiting: (n: number) => `Offline: ${english(n, { one: "change waits", other: "changes wait" })}`,
+  stale: "Offline: this is how it was last",
+  readOnly: "You can look, not edit",
+  lockedForMe: "Locked by the host: you can look, not edit",
+  lockedForOthers: "Locked: only hosts can edit",
+  lock: "Lock for everybody else",
+  unlock: "Unlock for everybody",
+  rights: "Who may edit",
+  rightsWhy: "Hosts always may.",
+  editors: { viewer: "Everybody in the room", member: "Members", host: "Only hosts" },
+  refused: "This cannot be opened",
+  tryAgain: "Try again",
+  undo: "Undo",
+  redo: "Redo",
+  exportJson: "Download as a file (.excalidraw)",
+  exportText: "Download as a file",
+  createNotes: "Start shared notes",
+  createNotesWhy: "One text for everybody in this room, written together.",
+  createCode: "Start a code pad",
+  createCodeWhy: "One program for everybody in this room, with colours for its language.",
+  noneYet: "A host can start one for this room.",
+  language: "Language",
+  plainText: "Plain text",
+  textArea: (title: string) => `Text of ${title}`,
+  versions: "Versions",
+  versionsWhy: "A version is kept every ten minutes in which something changed, and whenever you ask for one.",
+  noVersions: "No versions yet.",
+  olderVersions: "Older ones",
+  versionName: "Name of the version",
+  keepVersion: "Keep as it is now",
+  versionKept: "The version is kept.",
+  restore: "Set back to this",
+  restoreWhy: "This is a change like any other: everybody sees it, and what is there now is kept as a version first.",
+  restored: "Set back. What was there before is kept as a version.",
+  show: "Show",
+  reasons: { named: "Kept by hand", time: "Kept by itself", restore: "Before it was set back" },
+  emptyVersion: "Nothing was there.",
+  aside: (n: number) => `${english(n, changes)} could not be saved and ${n === 1 ? "was" : "were"} set aside for you`,
+  asideReasons: {
+    forbidden: "you may not edit here any more",
+    malformed: "the server could not read it",
+    gap: "it built on something that was refused",
+    foreign: "it continued somebody else’s work",
+    too_large: "it was too large at once",
+    full: "there is no room for more: remove something first",
+    unavailable: "the server could not store it",
+    internal: "the server failed",
+    reset: "the document began anew meanwhile",
+  },
+  copy: "Copy",
+  copied: "Copied: paste it where you want it",
+  download: "Download",
+  drop: "Discard",
+  asideEmpty: "only removals",
+  following: (name: string) => `Following ${name}`,
+  imageFailed: (name: string) => `The image could not be shared: ${name}`,
+  failed: (why: string) => `That did not work: ${why}`,
+  people: (n: number) => english(n, { one: "person here", other: "people here" }),
+};
+
+export type BoardWords = typeof en;
+
+const fr: BoardWords = {
+  board: "Tableau",
+  notes: "Notes",
+  code: "Code",
+  documents: "Documents partagés",
+  closeBoard: "Fermer le tableau",
+  opening: "Ouverture…",
+  saved: "Enregistré",
+  saving: "Enregistrement…",
+  offline: "Hors ligne",
+  offlineWaiting: (n) =>
+    `Hors ligne\u00a0: ${french(n, { one: "modification en attente", other: "modifications en attente" })}`,
+  stale: "Hors ligne\u00a0: voici le dernier état connu",
+  readOnly: "Vous pouvez regarder, pas modifier",
+  lockedForMe: "Verrouillé par l’hôte\u00a0: vous pouvez regarder, pas modifier",
+  lockedForOthers: "Verrouillé\u00a0: seuls les hôtes peuvent modifier",
+  lock: "Verrouiller pour tous les autres",
+  unlock: "Déverrouiller pour tous",
+  rights: "Qui peut modifier",
+  rightsWhy: "Les hôtes le peuvent toujours.",
+  editors: { viewer: "Toutes les personnes du salon", member: "Les membres", host: "Seulement les hôtes" },
+  refused: "Impossible d’ouvrir ce document",
+  tryAgain: "Réessayer",
+  undo: "Annuler",
+  redo: "Rétablir",
+  exportJson: "Télécharger comme fichier (.excalidraw)",
+  exportText: "Télécharger comme fichier",
+  createNotes: "Commencer des notes partagées",
+  createNotesWhy: "Un seul texte pour tout le salon, écrit ensemble.",
+  createCode: "Commencer un bloc de code",
+  createCodeWhy: "Un seul programme pour tout le salon, coloré selon son langage.",
+  noneYet: "Un hôte peut en commencer un pour ce salon.",
+  language: "Langage",
+  plainText: "Texte brut",
+  textArea: (title) => `Texte de ${title}`,
+  versions: "Versions",
+  versionsWhy:
+    "Une version est gardée toutes les dix minutes pendant lesquelles quelque chose a changé, et chaque fois que vous le demandez.",
+  noVersions: "Aucune version pour l’instant.",
+  olderVersions: "Plus anciennes",
+  versionName: "Nom de la version",
+  keepVersion: "Garder l’état actuel",
+  versionKept: "La version est gardée.",
+  restore: "Revenir à cet état",
+  restoreWhy:
+    "C’est une modification comme une autre\u00a0: tout le monde la voit, et l’état actuel est d’abord gardé comme version.",
+  restored: "C’est fait. L’état précédent est gardé comme version.",
+  show: "Afficher",
+  reasons: { named: "Gardée à la main", time: "Gardée automatiquement", restore: "Avant un retour en arrière" },
+  emptyVersion: "Il n’y avait rien.",
+  aside: (n) =>
+    `${french(n, { one: "modification n’a pas pu être enregistrée et a été mise", other: "modifications n’ont pas pu être enregistrées et ont été mises" })} de côté pour vous`,
+  asideReasons: {
+    forbidden: "vous ne pouvez plus modifier ici",
+    malformed: "le serveur n’a pas pu la lire",
+    gap: "elle s’appuyait sur quelque chose de refusé",
+    foreign: "elle continuait le travail d’un autre",
+    too_large: "elle était trop grande d’un coup",
+    full: "il n’y a plus de place\u00a0: supprimez d’abord quelque chose",
+    unavailable: "le serveur n’a pas pu la stocker",
+    internal: "le serveur a échoué",
+    reset: "le document a recommencé entre-temps",
+  },
+  copy: "Copier",
+  copied: "Copié\u00a0: collez-le où vous voulez",
+  download: "Télécharger",
+  drop: "Abandonner",
+  asideEmpty: "seulement des suppressions",
+  following: (name) => `Vous suivez ${name}`,
+  imageFailed: (name) => `L’image n’a pas pu être partagée\u00a0: ${name}`,
+  failed: (why) => `Cela n’a pas fonctionné\u00a0: ${why}`,
+  people: (n) => french(n, { one: "personne ici", other: "personnes ici" }),
+};
+
+export function useBoardWords(): BoardWords {
+  // Told anew when the language is changed.
+  useWords();
+  return isFrench() ? fr : en;
+}
+
+export function isFrench(): boolean {
+  return currentLocale().toLowerCase().startsWith("fr");
+}

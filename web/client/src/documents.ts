@@ -1,0 +1,14 @@
+// Shared documents for the client: `new SharedDocument(client, room, "board")` gives a Yjs document that any Yjs
+// binding can be put on. Apart from the client itself, so that who only chats does not load Yjs.
+
+export { Awareness } from "y-protocols/awareness";
+export * as Y from "yjs";
+export {
+  type Aside,
+  type DocumentEvents,
+  type DocumentOptions,
+  type DocumentState,
+  type Replica,
+  SharedDocument,
+} from "./document.ts";
+export { forgetReplicas, indexedDbReplica } from "./replica.ts";
