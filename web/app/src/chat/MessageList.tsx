@@ -104,8 +104,9 @@ export function MessageList({ label, head, renderRow, children, testId, ...optio
         className="timeline"
         data-testid={testId}
         onPointerOver={(event) => setHovered((now) => keyOf(event.target) ?? now)}
-        onPointerLeave={() => {
-          if (!isHeld.current) setHovered(undefined);
+        onPointerLeave={(event) => {
+          // A finger that is lifted leaves before it clicks.
+          if (!isHeld.current && event.pointerType !== "touch") setHovered(undefined);
         }}
         onFocus={(event) => {
           setWithin(true);

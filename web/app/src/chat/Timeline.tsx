@@ -60,7 +60,7 @@ export function Timeline({ state, title, target, onGo }: Props) {
       {({ isAtEnd, toEnd }) => (
         <>
           <Follow isAtEnd={isAtEnd} toEnd={toEnd} count={pending.length} onSent={() => setUnreadAfter(undefined)} />
-          <Reading isRead={isVisible && isAtEnd && !moreAfter && isReadable} newest={newest} />
+          <Reading isRead={isVisible && isAtEnd && !moreAfter && isReadable} upTo={newest > 0 ? state.seq : 0} />
           <ToUnread state={state} unreadAfter={unreadAfter} onGo={onGo} />
           {(!isAtEnd || moreAfter) && (
             <ToEnd
@@ -197,12 +197,15 @@ function Follow({ toEnd, count, onSent }: FollowProps) {
   return null;
 }
 
-/** Read is what was on the screen while somebody looked. */
-function Reading({ isRead, newest }: { isRead: boolean; newest: number }) {
+/**
+ * Read is what was on the screen while somebody looked: everything up to the last event, since a thread's replies, too,
+ * are told by the message above them.
+ */
+function Reading({ isRead, upTo }: { isRead: boolean; upTo: number }) {
   const { room } = useChat();
   useEffect(() => {
-    if (isRead && newest > 0) room.markRead(newest);
-  }, [isRead, newest, room]);
+    if (isRead && upTo > 0) room.markRead(upTo);
+  }, [isRead, upTo, room]);
   return null;
 }
 
