@@ -16,6 +16,8 @@ use crate::{
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use std::{
+    fs::{File, TryLockError},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,7 +26,10 @@ use std::{
 };
 use stoa_protocol::{Millis, RoomCreated, RoomId, RoomKind, UserId};
 use stoa_rooms::{Actor, Intent};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Writer lanes on Postgres: commits of different rooms overlap, and each lane holds one connection.
@@ -39,12 +44,40 @@ const OWN_FILES: u64 = 64;
 /// # Errors
 /// Whatever keeps it from starting: the store, the address, the certificate.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let signals = Signals::caught()?;
+    let mut signals = Signals::caught()?;
     raise_open_files(config.limits.connections);
     let config = Arc::new(config);
-    let (store, lanes) = open_store(&config).await?;
+    // Nobody was told that it listens yet, and nothing that a kill would not leave behind is half done.
+    let started = tokio::select! {
+        biased;
+        started = start(&config) => started?,
+        () = signals.wait() => return Ok(()),
+    };
+    let Started { store, hub, ready, running, serving, _lock } = started;
+    signals.wait().await;
+    ready.store(false, Ordering::Release);
+    running.end(&hub, config.drain).await;
+    serving.await.context("the accept loop")?;
+    store.close().await;
+    Ok(())
+}
+
+/// A server that listens.
+struct Started {
+    store: SharedStore,
+    hub: Arc<Hub>,
+    ready: Arc<AtomicBool>,
+    running: Running,
+    serving: JoinHandle<()>,
+    /// Held as long as the process serves.
+    _lock: Option<File>,
+}
+
+async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
+    let lock = lock_store(config)?;
+    let (store, lanes) = open_store(config).await?;
     let guests = guest_secret(&store).await?;
-    let auth = Auth::start(&config, Some(guests.clone())).await?;
+    let auth = Auth::start(config, Some(guests.clone())).await?;
     let secret = deployment_secret(&store).await?;
     let parts = Parts {
         store: store.clone(),
@@ -85,12 +118,31 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let api = api::Api { hub: hub.clone(), login, config: config.clone(), ready: ready.clone() };
     let router = api::router(api);
     let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
-    signals.wait().await;
-    ready.store(false, Ordering::Release);
-    running.end(&hub, config.drain).await;
-    serving.await.context("the accept loop")?;
-    store.close().await;
-    Ok(())
+    Ok(Started { store, hub, ready, running, serving, _lock: lock })
+}
+
+/// Two processes that serve one file would each take its rooms for their own: what one commits, the other's clients
+/// would hear late or never. The lock is the system's and ends with the process, however that ends. Backups and other
+/// commands that are safe beside a server do not ask for it.
+fn lock_store(config: &Config) -> anyhow::Result<Option<File>> {
+    let Database::Sqlite(path) = &config.store.database else { return Ok(None) };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("data_dir: {}", folder.display()))?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let opened = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = opened.with_context(|| format!("data_dir: {}", name.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("data_dir: another process serves {}; one file has one server", path.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("data_dir: {} cannot be locked", name.display()))
+        }
+    }
 }
 
 fn gateway_limits(limits: &config::Limits) -> gateway::Limits {
@@ -106,12 +158,7 @@ fn gateway_limits(limits: &config::Limits) -> gateway::Limits {
 
 async fn open_store(config: &Config) -> anyhow::Result<(SharedStore, usize)> {
     match &config.store.database {
-        Database::Sqlite(path) => {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).with_context(|| format!("data_dir: {}", folder.display()))?;
-            }
-            Ok((storage::sqlite::open(path, true).await?, 1))
-        }
+        Database::Sqlite(path) => Ok((storage::sqlite::open(path, true).await?, 1)),
         Database::Postgres(url) => {
             let options = storage::postgres::PgOptions {
                 writers: LANES as u32,
@@ -211,7 +258,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn wait(mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -136,3 +136,36 @@ fn an_address_that_is_taken_is_no_usage_error() {
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains(&address), "{}", ended.err);
 }
+
+#[test]
+fn one_file_has_one_server_and_backups_beside_it() {
+    let folder = Folder::new();
+    let mut first = Serving::start(&folder, &["--dev"], &[]);
+    first.address();
+    let mut second = Serving::start(&folder, &["--dev"], &[]);
+    let mut told = String::new();
+    second.0.stderr.take().expect("piped").read_to_string(&mut told).expect("UTF-8");
+    assert!(!second.0.wait().expect("ended").success());
+    assert!(told.contains("another process serves") && told.contains("stoa.db"), "{told}");
+    let mut backup = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    backup.args(["backup", "--data-dir", "data", "copy.db"]).env_clear().current_dir(folder.path());
+    assert!(backup.output().expect("ran").status.success(), "a backup is taken beside a server");
+    first.0.kill().expect("killed");
+    first.0.wait().expect("ended");
+    let mut third = Serving::start(&folder, &["--dev"], &[]);
+    third.address();
+    assert_eq!(third.end().0, Some(0));
+}
+
+#[test]
+fn a_server_that_is_told_to_end_while_it_starts_ends_at_once() {
+    // A provider that takes the connection and says nothing keeps the start waiting for its keys.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://127.0.0.1:{}/jwks", silent.local_addr().expect("bound").port());
+    let folder = Folder::new();
+    let serving = Serving::start(&folder, &["--jwks-url", &url], &[]);
+    let asked = silent.accept().expect("it asks for the keys");
+    let (code, log) = serving.end();
+    assert_eq!(code, Some(0), "{log}");
+    drop(asked);
+}
