@@ -148,7 +148,7 @@ fn one_file_has_one_server_and_backups_beside_it() {
     assert!(!second.0.wait().expect("ended").success());
     assert!(told.contains("another process serves") && told.contains("stoa.db"), "{told}");
     let mut backup = Command::new(env!("CARGO_BIN_EXE_stoa"));
-    backup.args(["backup", "--data-dir", "data", "copy.db"]).env_clear().current_dir(folder.path());
+    backup.args(["backup", "--data-dir", "data", "--to", "copy.db"]).env_clear().current_dir(folder.path());
     assert!(backup.output().expect("ran").status.success(), "a backup is taken beside a server");
     first.0.kill().expect("killed");
     first.0.wait().expect("ended");
@@ -163,7 +163,7 @@ fn a_server_that_is_told_to_end_while_it_starts_ends_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://127.0.0.1:{}/jwks", silent.local_addr().expect("bound").port());
     let folder = Folder::new();
-    let serving = Serving::start(&folder, &["--jwks-url", &url], &[]);
+    let serving = Serving::start(&folder, &["--jwks-url", &url, "--issuer", "x", "--audience", "stoa"], &[]);
     let asked = silent.accept().expect("it asks for the keys");
     let (code, log) = serving.end();
     assert_eq!(code, Some(0), "{log}");

@@ -170,7 +170,7 @@ async fn unread_counts_follow_from_the_place_of_the_marker() {
     }
     ben.commit(say(&id, "my own")).await;
     let row = list(&mut ben).await.remove(0);
-    assert_eq!((row.unread, row.mentions, row.read), (3, 1, Seq::ZERO));
+    assert_eq!((row.unread, row.mentions, row.read), (3, 1, seq(3)));
     assert_eq!(row.last.as_ref().map(|m| m.text.as_str()), Some("my own"));
 
     let mut phone = server.client("ben").await;
