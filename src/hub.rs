@@ -5,10 +5,12 @@
 
 mod actions;
 mod admin;
+mod calls;
 mod commands;
 mod conn;
 mod encode;
 mod flush;
+mod ice;
 mod links;
 mod open;
 mod presence;
@@ -16,6 +18,7 @@ mod query;
 mod registry;
 mod room;
 mod session;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -24,6 +27,7 @@ mod writer;
 
 pub use admin::{ExportPage, RoomNow};
 pub use conn::Conn;
+pub use ice::{IceSource, NoIce};
 pub use links::{Lead, Terms, guest_name};
 pub use room::RoomCell;
 pub use session::HubSession;
@@ -72,6 +76,13 @@ pub struct Hub {
     writer: Writer,
     flusher: Flusher,
     user_reads: UserReads,
+    /// The rooms in whose calls each user is.
+    in_calls: DashMap<UserId, BTreeSet<RoomId>>,
+    /// Rooms in which a call runs.
+    call_rooms: Mutex<BTreeSet<RoomId>>,
+    ice: Arc<dyn IceSource>,
+    /// Whether loopback candidates pass.
+    loopback: bool,
     /// Rooms with news for the next tick.
     ticking: Mutex<Vec<Arc<RoomCell>>>,
     /// Users whose list has news.
@@ -109,6 +120,10 @@ pub struct Parts {
     pub guests: Minter,
     /// Where browsers find the server, without a slash at the end; empty when nobody said.
     pub public_url: String,
+    /// Where the ICE servers of calls come from.
+    pub ice: Arc<dyn IceSource>,
+    /// Whether loopback candidates of calls pass: on a development server.
+    pub loopback: bool,
 }
 
 /// The hub's tasks, to be spawned.
@@ -138,6 +153,10 @@ impl Hub {
             writer,
             flusher,
             user_reads,
+            in_calls: DashMap::new(),
+            call_rooms: Mutex::default(),
+            ice: parts.ice,
+            loopback: parts.loopback,
             ticking: Mutex::default(),
             list_queue: Mutex::default(),
             suspects: Mutex::default(),
@@ -302,6 +321,7 @@ impl Hub {
     pub fn measure(&self) {
         self.metrics.rooms.set(self.rooms.len() as i64);
         self.metrics.users.set(self.users.len() as i64);
+        self.metrics.calls.set(self.call_rooms.lock().len() as i64);
         self.metrics.writer_waiting.set(self.writer.waiting() as i64);
         let queued: usize = self.connections().iter().map(|conn| conn.mailbox.queued_bytes()).sum();
         self.metrics.queued_bytes.set(queued as i64);

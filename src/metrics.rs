@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use std::sync::{Arc, atomic::Ordering};
-use stoa_protocol::ErrorCode;
+use stoa_protocol::{ErrorCode, Verdict};
 
 /// What the gateway counted, read when Prometheus asks.
 #[derive(Debug)]
@@ -75,6 +75,16 @@ pub struct Metrics {
     pub writer_waiting: Gauge,
     /// Bytes that wait in mailboxes.
     pub queued_bytes: Gauge,
+    /// Calls that run.
+    pub calls: Gauge,
+    /// Sessions that joined a call.
+    pub call_joins: Counter,
+    /// Signals that were relayed.
+    pub signals: Counter,
+    /// Seconds from a signal's arrival to its way out.
+    pub signal_seconds: Histogram,
+    /// New verdicts over participants' connections.
+    pub verdicts: Family<VerdictLabel, Counter>,
     drops: Family<ClassLabel, Counter>,
     errors: Family<CodeLabel, Counter>,
     /// HTTP requests by status.
@@ -109,6 +119,24 @@ struct ClassLabel {
     class: Class,
 }
 
+/// How well somebody is connected.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VerdictLabel {
+    verdict: &'static str,
+}
+
+impl VerdictLabel {
+    /// The label of a verdict.
+    pub fn of(verdict: Verdict) -> Self {
+        let verdict = match verdict {
+            Verdict::Good => "good",
+            Verdict::Fair => "fair",
+            Verdict::Poor => "poor",
+        };
+        Self { verdict }
+    }
+}
+
 /// An HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StatusLabel {
@@ -136,6 +164,11 @@ impl Metrics {
             batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             writer_waiting: Gauge::default(),
             queued_bytes: Gauge::default(),
+            calls: Gauge::default(),
+            call_joins: Counter::default(),
+            signals: Counter::default(),
+            signal_seconds: Histogram::new(exponential_buckets(0.000_02, 2.0, 14)),
+            verdicts: Family::default(),
             drops: Family::default(),
             errors: Family::default(),
             http: Family::default(),
@@ -155,6 +188,12 @@ impl Metrics {
         registry.register("batch_jobs", "Jobs of a batch", self.batch_jobs.clone());
         registry.register("writer_waiting", "Jobs that wait for the writer", self.writer_waiting.clone());
         registry.register_with_unit("queued", "Bytes that wait in mailboxes", Unit::Bytes, self.queued_bytes.clone());
+        registry.register("calls", "Calls that run", self.calls.clone());
+        registry.register("call_joins", "Sessions that joined a call", self.call_joins.clone());
+        registry.register("signals", "Signals that were relayed", self.signals.clone());
+        let help = "From a signal's arrival to its way out";
+        registry.register_with_unit("signal", help, Unit::Seconds, self.signal_seconds.clone());
+        registry.register("call_verdicts", "New verdicts over participants' connections", self.verdicts.clone());
         registry.register("drops", "Pushes that a full mailbox refused", self.drops.clone());
         registry.register("errors", "Refused commands by code", self.errors.clone());
         registry.register("http_requests", "HTTP requests by status", self.http.clone());

@@ -9,7 +9,7 @@ use crate::{
     clock::SystemClock,
     config::{self, Config, Database, Secret},
     gateway::{self, Lifetime, TrustedProxies, WsEndpoint, api},
-    hub::{Hub, HubHandler, Parts, Tasks},
+    hub::{Hub, HubHandler, NoIce, Parts, Tasks},
     metrics::Metrics,
     storage::{self, SharedStore},
 };
@@ -89,9 +89,12 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
         secret,
         guests: Minter::guests(guests),
         public_url: config.public_url.as_ref().map_or_else(String::new, ToString::to_string),
+        ice: Arc::new(NoIce),
+        loopback: config.dev.is_some(),
     };
     let (hub, tasks) = Hub::new(parts);
     let running = Running::start(&hub, tasks);
+    hub.resume_calls().await?;
     running.tracker.spawn(auth.verifier.keep_fresh(running.shutdown.clone()));
     if config.dev.is_some() {
         open_lobby(&hub).await?;

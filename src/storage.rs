@@ -21,9 +21,10 @@ use async_trait::async_trait;
 use links::{CodeHash, LinkKind, NewGuest, StoredLink};
 use std::{collections::HashMap, sync::Arc};
 use stoa_protocol::{
-    Ban, DocumentInfo, Epoch, Key, LinkId, Member, Message, Millis, Profile, ReadMarker, RoomEventBody, RoomId,
-    RoomInfo, Seq, UserEvent, UserEventBody, UserId,
+    Ban, CallRecord, DocumentInfo, Epoch, Key, LinkId, Member, Message, Millis, Profile, ReadMarker, RoomEventBody,
+    RoomId, RoomInfo, Seq, UserEvent, UserEventBody, UserId,
 };
+use stoa_signaling::{Retained, StoredCall};
 
 /// Format version of stored event bodies. A node passes over kinds and versions that it does not know.
 pub const EVENT_VERSION: i16 = 1;
@@ -67,6 +68,8 @@ pub struct StoredRoom {
     pub pins: Vec<Seq>,
     /// Records of shared documents, where something was written about them.
     pub documents: Vec<DocumentInfo>,
+    /// The running call.
+    pub call: Option<StoredCall>,
 }
 
 /// The end of a log.
@@ -209,6 +212,19 @@ pub struct MessagePage {
     pub more_after: bool,
 }
 
+/// A page of calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallQuery {
+    /// The room.
+    pub room: RoomId,
+    /// Calls up to here are not for the reader.
+    pub after: Seq,
+    /// Older than this one.
+    pub before: Option<Seq>,
+    /// Rows.
+    pub limit: u32,
+}
+
 /// Which messages a search may find.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchScope {
@@ -305,6 +321,12 @@ pub trait Store: Send + Sync + 'static {
     /// Read markers of a room, at most `limit`, the given user's own first.
     async fn markers(&self, room: &RoomId, own: &UserId, limit: u32) -> Result<Vec<ReadMarker>>;
 
+    /// A page of a room's calls that began after `after`, the newest first, older than `before`; the second value tells
+    /// whether there are more.
+    async fn calls(&self, query: &CallQuery) -> Result<(Vec<CallRecord>, bool)>;
+    /// Rooms in which a call runs.
+    async fn running_calls(&self) -> Result<Vec<RoomId>>;
+
     /// What is known of these users, in the same order, by one query. Unknown ones get their defaults.
     async fn users(&self, users: &[UserId]) -> Result<Vec<UserState>>;
     /// Events of a user's own log above `after`, at most `limit`.
@@ -386,6 +408,8 @@ pub trait WriteTx: Send {
     async fn use_links(&mut self, uses: &[(LinkId, u32)]) -> Result<()>;
     /// Moves read markers forward, never back. Those of rooms that are not there are passed over.
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()>;
+    /// Keeps rows of running calls, the newest per key; those of calls that are over are passed over.
+    async fn retain(&mut self, rows: &[(RoomId, Seq, Retained)]) -> Result<()>;
     /// Commits and syncs. [`StoreError::Unavailable`] means that the outcome is unknown.
     async fn commit(self: Box<Self>) -> Result<()>;
 }

@@ -4,9 +4,9 @@
 //! them and asks them the same questions.
 
 use crate::{
-    AccessView, Ban, Capability, Data, Epoch, ErrorCode, Fault, HistoryVisibility, Key, Member, Message, Millis, Name,
-    NewMember, Presence, Profile, Profiles, Role, RoomEntry, RoomEvent, RoomId, RoomInfo, RoomKind, Seq, UserEvent,
-    UserId,
+    AccessView, Ban, CallRecord, Capability, Data, Epoch, ErrorCode, Fault, HistoryVisibility, Key, Member, Message,
+    Millis, Name, NewMember, Presence, Profile, Profiles, Role, RoomEntry, RoomEvent, RoomId, RoomInfo, RoomKind, Seq,
+    UserEvent, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,15 @@ bodies! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<Seq>,
         /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    }
+    /// A page of calls.
+    CallsQuery {
+        /// Older than this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Seq>,
+        /// Rows, at most 50.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     }
@@ -399,6 +408,16 @@ bodies! {
         more_before: bool,
         /// Whether there are newer ones.
         more_after: bool,
+        /// Names of the people in them.
+        #[serde(default, skip_serializing_if = "Profiles::is_empty")]
+        profiles: Profiles,
+    }
+    /// A page of calls, the newest first.
+    CallPage {
+        /// The rows.
+        calls: Vec<CallRecord>,
+        /// Whether there are older ones.
+        more: bool,
         /// Names of the people in them.
         #[serde(default, skip_serializing_if = "Profiles::is_empty")]
         profiles: Profiles,

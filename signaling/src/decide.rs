@@ -516,7 +516,10 @@ impl Case<'_> {
         self.need_moderate()?;
         let inside: BTreeSet<UserId> = self.running().participants().map(|p| p.user.clone()).collect();
         let users: Vec<UserId> = match users.is_empty() {
-            true => inside.into_iter().filter(|user| !self.place.moderators.contains(user)).collect(),
+            true => {
+                let meant = |user: &UserId| !self.place.moderators.contains(user) && *user != self.caller.user;
+                inside.into_iter().filter(meant).collect()
+            }
             false => users
                 .iter()
                 .collect::<BTreeSet<_>>()

@@ -23,6 +23,7 @@
 
 mod call;
 mod decide;
+pub mod negotiation;
 mod quality;
 mod relay;
 mod retained;

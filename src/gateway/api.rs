@@ -244,6 +244,7 @@ fn run(call: Call) -> Answer {
         Operation::LinkDelete => Box::pin(links::revoke(call)),
         Operation::LinkLook => Box::pin(links::look(call)),
         Operation::LinkExchange => Box::pin(links::exchange(call)),
+        Operation::CallList => Box::pin(messages::calls(call)),
         Operation::MessageList => Box::pin(messages::list(call)),
         Operation::MessagePost => Box::pin(messages::post(call)),
         Operation::MessageGet => Box::pin(messages::get(call)),

@@ -2,6 +2,7 @@
 
 use super::{
     Hub, encode,
+    state::Wish,
     writer::{Draft, Job, ReplyTo},
 };
 use crate::{
@@ -14,8 +15,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::sync::Arc;
 use stoa_protocol::{
-    AppSend, Capability, CloseCode, Control, Epoch, Fault, Key, Millis, Profile, RoomId, Seq, SessionId, SessionResume,
-    UserEvent, UserEventBody, UserId,
+    AppSend, Capability, CloseCode, Control, DeviceId, Epoch, Fault, Key, Millis, Profile, RoomId, Seq, SessionId,
+    SessionResume, UserEvent, UserEventBody, UserId,
 };
 use stoa_rooms::{Actor, Intent};
 use tokio::sync::oneshot;
@@ -25,10 +26,17 @@ impl Hub {
     ///
     /// # Errors
     /// Why it was refused.
-    pub async fn commit(&self, room: &RoomId, actor: Actor, intent: Intent, key: Option<Key>) -> Result<Seq, Fault> {
+    pub async fn commit(
+        &self,
+        room: &RoomId,
+        actor: Actor,
+        intent: impl Into<Wish>,
+        key: Option<Key>,
+    ) -> Result<Seq, Fault> {
         let (reply, outcome) = oneshot::channel();
+        let intent = intent.into();
         let digest = self.digest(&intent);
-        let draft = Draft { room: room.clone(), actor, intent, key, digest, reply: ReplyTo::Task(reply) };
+        let draft = Draft { room: room.clone(), actor, origin: None, intent, key, digest, reply: ReplyTo::Task(reply) };
         self.writer.submit(Job::Draft(draft))?;
         // The lane drops what it could not answer only when the process ends.
         outcome.await.unwrap_or_else(|_| Err(Fault::unavailable()))
@@ -194,7 +202,7 @@ impl Hub {
         self.store.revoke(user, before).await.map_err(|error| self.store_fault(error))?;
         self.revocations.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         self.close_user(user, |conn| conn.identity().issued_at < before, CloseCode::Revoked);
-        Ok(())
+        self.expel(user).await
     }
 
     fn close_user(&self, user: &UserId, which: impl Fn(&super::Conn) -> bool, code: CloseCode) {
@@ -281,6 +289,12 @@ impl Hub {
         let id = SessionId::new(hex(&random())).expect("hexadecimal digits are unreserved");
         let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(secret(&id));
         (id, secret)
+    }
+
+    /// A name of a user's device that tells others nothing, and is the same on every node.
+    pub(super) fn device_tag(&self, user: &UserId, device: &DeviceId) -> DeviceId {
+        let name = self.mac(&["device", user.as_str(), device.as_str()]);
+        DeviceId::new(hex(&name[..8])).expect("hexadecimal digits are unreserved")
     }
 
     /// A name for a room whose creator gives none: the same for the same user and key.

@@ -189,7 +189,15 @@ impl Hub {
                 let (reply, outcome) = oneshot::channel();
                 let digest = self.digest(&intent);
                 let (room, actor) = (room.clone(), who.actor(room));
-                let draft = Draft { room, actor, intent, key: key.clone(), digest, reply: ReplyTo::Task(reply) };
+                let draft = Draft {
+                    room,
+                    actor,
+                    origin: None,
+                    intent: intent.into(),
+                    key: key.clone(),
+                    digest,
+                    reply: ReplyTo::Task(reply),
+                };
                 self.writer.submit(Job::Draft(draft)).map(|()| outcome)
             })
             .collect();

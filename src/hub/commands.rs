@@ -1,8 +1,9 @@
 //! From a command on the wire to what it wants of a room.
 
+use super::{state::Wish, writer::Answer};
 use stoa_protocol::{
-    ChatBody, Command, DocCreate, DocUpdate, DocumentInfo, Key, MemberJoined, MemberUpdated, RoomCreate, RoomCreated,
-    RoomId, RoomUpdated,
+    CallUpdated, ChatBody, Command, DocCreate, DocUpdate, DocumentInfo, Key, MemberJoined, MemberUpdated, RoomCreate,
+    RoomCreated, RoomId, RoomUpdated,
 };
 use stoa_rooms::{DocumentIntent, Intent};
 
@@ -13,11 +14,17 @@ pub struct Durable {
     /// Makes it idempotent.
     pub key: Key,
     /// What is wanted.
-    pub intent: Intent,
+    pub intent: Wish,
+    /// What the acknowledgement carries.
+    pub answer: Answer,
 }
 
 /// A durable command as what it wants; one that is not durable comes back as it was.
 pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
+    let command = match durable_call(command) {
+        Ok(durable) => return Ok(durable),
+        Err(command) => *command,
+    };
     let (room, key, intent) = match command {
         Command::RoomUpdate(c) => {
             let change = RoomUpdated {
@@ -125,7 +132,35 @@ pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
         | Command::CallReport(_)
         | Command::CallHistory(_) => return Err(Box::new(command)),
     };
-    Ok(Durable { room, key, intent })
+    Ok(Durable { room, key, intent: intent.into(), answer: Answer::Nothing })
+}
+
+/// A durable command about a call as what it wants.
+fn durable_call(command: Command) -> Result<Durable, Box<Command>> {
+    use stoa_signaling::Intent;
+    let (room, key, intent) = match command {
+        Command::CallStart(c) => {
+            let intent = Intent::Start { media: c.media, ring: c.ring, ring_all: c.ring_all, lobby: c.lobby };
+            (c.room, c.key, intent)
+        }
+        Command::CallRing(c) => (c.room, c.key, Intent::Ring(c.call, c.users)),
+        Command::CallDecline(c) => (c.room, c.key, Intent::Decline(c.call)),
+        Command::CallJoin(c) => (c.room, c.key, Intent::Join(c.call)),
+        Command::CallLeave(c) => (c.room, c.key, Intent::Leave(c.call)),
+        Command::CallEnd(c) => (c.room, c.key, Intent::End(c.call)),
+        Command::CallUpdate(c) => {
+            let change = CallUpdated { call: c.call, locked: c.locked, lobby: c.lobby, carried: None };
+            (c.room, c.key, Intent::Update(change))
+        }
+        Command::CallAdmit(c) => (c.room, c.key, Intent::Admit(c.call, c.user)),
+        Command::CallRefuse(c) => (c.room, c.key, Intent::Refuse(c.call, c.user)),
+        Command::CallMute(c) => (c.room, c.key, Intent::Mute(c.call, c.users, c.source, c.state)),
+        Command::CallRemove(c) => (c.room, c.key, Intent::Remove(c.call, c.user)),
+        other => return Err(Box::new(other)),
+    };
+    let joins = matches!(intent, Intent::Start { .. } | Intent::Join(_));
+    let answer = if joins { Answer::Call } else { Answer::Nothing };
+    Ok(Durable { room, key, intent: intent.into(), answer })
 }
 
 /// What creating a room wants.

@@ -1,12 +1,13 @@
 //! One connection after `hello`, as rooms and users see it.
 
+use super::state::Origin;
 use crate::{gateway::Mailbox, identity::Identity};
 use parking_lot::Mutex;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
-use stoa_protocol::{CloseCode, RoomId, SessionId, UserId};
+use stoa_protocol::{CloseCode, DeviceId, RoomId, SessionId, UserId};
 use stoa_rooms::Actor;
 
 /// A connection.
@@ -17,6 +18,8 @@ pub struct Conn {
     pub user: UserId,
     /// The session, across reconnects.
     pub session: SessionId,
+    /// Its device, by the name that tells others nothing.
+    pub device: Option<DeviceId>,
     /// What goes out.
     pub mailbox: Arc<Mailbox>,
     /// Whether changes of the room list are told.
@@ -30,11 +33,12 @@ pub struct Conn {
 
 impl Conn {
     /// A connection whose token was verified.
-    pub fn new(id: u64, session: SessionId, mailbox: Arc<Mailbox>, identity: Arc<Identity>, wants_list: bool) -> Self {
+    pub fn new(id: u64, origin: Origin, mailbox: Arc<Mailbox>, identity: Arc<Identity>, wants_list: bool) -> Self {
         Self {
             id,
             user: identity.user.clone(),
-            session,
+            session: origin.session,
+            device: origin.device,
             mailbox,
             wants_list,
             identity: Mutex::new(identity),
@@ -56,6 +60,11 @@ impl Conn {
     /// This user in a room.
     pub fn actor(&self, room: &RoomId) -> Actor {
         self.identity.lock().actor(room)
+    }
+
+    /// Where its commands come from.
+    pub fn origin(&self) -> Origin {
+        Origin { session: self.session.clone(), device: self.device.clone() }
     }
 
     /// Something has to be caught up.

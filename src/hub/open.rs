@@ -99,7 +99,7 @@ impl Hub {
             online: 0,
             read: vec![],
             pins: live.room.pins().to_vec(),
-            call: None,
+            call: live.call().map(|call| Box::new(call.now(Some(&conn.session)))),
         };
         let people = if tells_each { super::presence::people(&live) } else { vec![] };
         Ok(Attached {
@@ -134,20 +134,10 @@ impl Hub {
         let members = within(members, SNAPSHOT_BYTES);
         let profiles = self.profiles_of(people_of(&messages, &members, &presence)).await?;
         let pins = std::mem::take(&mut opened.pins);
+        let call = opened.call.take();
         let more = page.more_before || cut;
-        let snapshot = Snapshot {
-            info,
-            member_count,
-            members,
-            messages,
-            more,
-            pins,
-            online,
-            presence,
-            read,
-            call: None,
-            profiles,
-        };
+        let snapshot =
+            Snapshot { info, member_count, members, messages, more, pins, online, presence, read, call, profiles };
         Ok(Opened { snapshot: Some(Box::new(snapshot)), ..opened })
     }
 

@@ -61,6 +61,8 @@ impl Hub {
             if !live.take_stale(conn.id) {
                 return;
             }
+            live.tell_states(conn);
+            live.tell_links(conn);
             if live.tells_each() { people(&live) } else { vec![] }
         };
         let (online, changed) = self.presence_now(cell, &people);

@@ -3,20 +3,15 @@
 //! The gate: a committed event that is the head's successor is delivered, one that is not above the head is dropped,
 //! one beyond it waits for what the store has in between.
 
+use super::state::RoomState;
 use super::{Hub, RoomCell};
-use crate::storage::{StoreError, StoredEvent, StoredRoom};
+use crate::storage::{StoreError, StoredEvent};
 use std::sync::{Arc, atomic::Ordering};
-use stoa_protocol::{Control, Fault, Millis, RoomEventBody, RoomId, UserId};
+use stoa_protocol::{CallEvent, Control, Fault, Millis, RoomEventBody, RoomId, UserId};
 use stoa_rooms::Room;
 
 /// Events of one read while a room heals or a client catches up.
 pub const PAGE: u32 = 200;
-
-/// The room that the store has.
-pub fn restore(stored: StoredRoom) -> Room {
-    let StoredRoom { epoch, head, info, creator: _, members, bans, pins, documents } = stored;
-    Room::restore(epoch, head, info, members, bans, pins).with_documents(documents)
-}
 
 impl Hub {
     /// A room that is in memory.
@@ -38,12 +33,16 @@ impl Hub {
     async fn load(self: &Arc<Self>, room: &RoomId) -> Result<Arc<RoomCell>, Fault> {
         let stored = self.store.room(room).await.map_err(|error| self.store_fault(error))?;
         let stored = stored.ok_or_else(|| Fault::not_found("room"))?;
-        let mut restored = restore(stored);
-        self.remember_pace(&mut restored).await?;
+        let mut restored = RoomState::restore(stored);
+        self.remember_pace(&mut restored.room).await?;
         let fresh = Arc::new(RoomCell::new(restored, self.ring_most(), self.metrics.clone(), self.clock.now()));
         let cell = self.rooms.entry(room.clone()).or_insert_with(|| fresh.clone()).clone();
         if Arc::ptr_eq(&cell, &fresh) {
             self.index_members(&cell);
+            let call = cell.lock().call().cloned();
+            if call.is_some() {
+                self.index_call(&cell.id, &std::collections::BTreeSet::new(), call.as_ref());
+            }
             // Whatever was committed after the read and before the room stood in the registry was delivered to
             // nobody: it is read now. What is committed later finds the room.
             self.heal(&cell).await?;
@@ -103,7 +102,15 @@ impl Hub {
 
     /// Committed events of one room go through the gate.
     pub(super) async fn deliver(self: &Arc<Self>, room: &RoomId, events: &[StoredEvent]) {
-        let Some(cell) = self.loaded(room) else { return self.deliver_to_lists(room, events).await };
+        let Some(cell) = self.loaded(room) else {
+            // A call needs its room in memory: somebody has to end its rings.
+            if events.iter().any(|event| matches!(event.body, Some(RoomEventBody::Call(_))))
+                && let Err(fault) = self.room(room).await
+            {
+                tracing::warn!(%fault, %room, "the room of a call could not be loaded");
+            }
+            return self.deliver_to_lists(room, events).await;
+        };
         let gap = self.deliver_now(&cell, events);
         if gap && self.heal(&cell).await.is_err() {
             self.suspect(room);
@@ -129,8 +136,10 @@ impl Hub {
     fn deliver_now(self: &Arc<Self>, cell: &Arc<RoomCell>, events: &[StoredEvent]) -> bool {
         let now = self.clock.now();
         let mut changes = Vec::new();
+        let calls = events.iter().any(|event| matches!(event.body, Some(RoomEventBody::Call(_))));
         let gap = {
             let mut live = cell.lock();
+            let before = calls.then(|| in_call(&live));
             let mut gap = false;
             for event in events {
                 match event.seq {
@@ -145,6 +154,10 @@ impl Hub {
                         break;
                     }
                 }
+            }
+            if let Some(before) = before {
+                self.metrics.call_joins.inc_by(count_joins(events));
+                self.index_call(&cell.id, &before, live.call());
             }
             self.metrics.deliveries.inc_by((events.len() * live.attached().len()) as u64);
             gap
@@ -200,7 +213,9 @@ impl Hub {
         tracing::warn!(%room, "the room's log began anew");
         let conns = {
             let mut live = cell.lock();
-            live.replace(restore(stored));
+            let before = in_call(&live);
+            live.replace(RoomState::restore(stored));
+            self.index_call(room, &before, live.call());
             live.connections()
         };
         for conn in conns {
@@ -222,6 +237,7 @@ impl Hub {
         let (conns, members) = {
             let mut live = cell.lock();
             live.retired = true;
+            self.index_call(room, &in_call(&live), None);
             let conns = live.connections();
             live.close_all(reason);
             (conns, live.room.members().keys().cloned().collect::<Vec<_>>())
@@ -243,7 +259,10 @@ impl Hub {
                 return false;
             }
             let since = *live.idle_since.get_or_insert(now);
-            let retire = now >= since + self.limits.room_idle_ms && live.typing.is_idle() && !live.list_dirty;
+            let retire = now >= since + self.limits.room_idle_ms
+                && live.typing.is_idle()
+                && !live.list_dirty
+                && live.call().is_none();
             live.retired |= retire;
             retire
         };
@@ -271,6 +290,16 @@ impl Hub {
             StoreError::Refused(_) | StoreError::Damaged(_) => Fault::internal(),
         }
     }
+}
+
+/// Who is in the room's call.
+fn in_call(live: &super::room::Live) -> std::collections::BTreeSet<UserId> {
+    live.call().into_iter().flat_map(|call| call.participants().map(|p| p.user.clone())).collect()
+}
+
+fn count_joins(events: &[StoredEvent]) -> u64 {
+    let joined = |event: &&StoredEvent| matches!(event.body, Some(RoomEventBody::Call(CallEvent::Joined { .. })));
+    events.iter().filter(joined).count() as u64
 }
 
 /// Whose place in a room changed, and whether they are in it now.

@@ -4,9 +4,11 @@
 //! events are applied and pushed under this room's lock and nowhere else.
 
 use super::{
+    calls::CallLive,
     conn::Conn,
     encode::{self, Encoded},
     flush::FlushState,
+    state::RoomState,
 };
 use crate::metrics::{Class, Metrics};
 use crate::{
@@ -23,6 +25,7 @@ use std::{
 };
 use stoa_protocol::{Control, Fault, Millis, RoomEventBody, RoomId, RoomKind, Seq, UserId, limits};
 use stoa_rooms::{Access, Bucket, Room, Typing};
+use stoa_signaling::Call;
 
 /// Most events in a room's ring, and most bytes: what a reconnecting client missed is nearly always among them.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +54,10 @@ pub struct RoomCell {
 pub struct Live {
     /// The fold of the log.
     pub room: Room,
+    /// The fold of its call, while one runs.
+    pub call: Option<Arc<Call>>,
+    /// What of the call is in memory alone.
+    pub calls: CallLive,
     ring: VecDeque<RingEvent>,
     ring_bytes: usize,
     ring_most: RingMost,
@@ -118,10 +125,13 @@ pub enum CatchUp {
 
 impl RoomCell {
     /// A loaded room.
-    pub fn new(room: Room, ring_most: RingMost, metrics: Arc<Metrics>, now: Millis) -> Self {
+    pub fn new(state: RoomState, ring_most: RingMost, metrics: Arc<Metrics>, now: Millis) -> Self {
+        let RoomState { room, call } = state;
         let id = room.id().clone();
-        let live = Live {
+        let mut live = Live {
             room,
+            call,
+            calls: CallLive::default(),
             ring: VecDeque::new(),
             ring_bytes: 0,
             attached: Vec::new(),
@@ -138,6 +148,7 @@ impl RoomCell {
             idle_since: Some(now),
             retired: false,
         };
+        live.follow_call();
         Self {
             id,
             live: Mutex::new(live),
@@ -173,6 +184,9 @@ impl Live {
             Some(body) => self.room.apply(event.seq, event.at, event.from.as_ref(), body),
             None => self.room.pass(event.seq),
         }
+        if let Some(RoomEventBody::Call(body)) = &event.body {
+            Call::apply(&mut self.call, event.seq, event.at, event.from.as_ref(), body);
+        }
         let frames = encode::room_event(self.room.id(), event);
         for attachment in &mut self.attached {
             if attachment.push_event(event.seq, &frames).is_err() {
@@ -206,8 +220,8 @@ impl Live {
             | RoomEventBody::DocumentCreated(_)
             | RoomEventBody::DocumentUpdated(_)
             | RoomEventBody::DocumentDeleted { .. }
-            | RoomEventBody::App { .. }
-            | RoomEventBody::Call(_) => {}
+            | RoomEventBody::App { .. } => {}
+            RoomEventBody::Call(_) => self.follow_call(),
         }
         self.list_dirty = true;
     }
@@ -256,8 +270,10 @@ impl Live {
     }
 
     /// Drops what is kept, when the log began anew.
-    pub fn replace(&mut self, room: Room) {
-        self.room = room;
+    pub fn replace(&mut self, state: RoomState) {
+        self.room = state.room;
+        self.call = state.call;
+        self.follow_call();
         self.ring.clear();
         self.ring_bytes = 0;
     }
@@ -265,6 +281,7 @@ impl Live {
     /// Attaches a connection at a place in the log. Nothing is pushed before [`Live::opened`].
     pub fn attach(&mut self, conn: &Arc<Conn>, access: Access, cursor: Seq) {
         self.detach(conn.id);
+        self.calls.heard(&conn.session);
         *self.users.entry(conn.user.clone()).or_default() += 1;
         let state = Attached::Opening(cursor);
         self.attached.push(Attachment { conn: conn.clone(), access, state, stale: false });
@@ -279,6 +296,8 @@ impl Live {
             && let Attached::Opening(cursor) = attachment.state
         {
             attachment.state = Attached::Behind(cursor);
+            let conn = attachment.conn.clone();
+            self.tell_links(&conn);
         }
     }
 

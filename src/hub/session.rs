@@ -7,8 +7,9 @@ use super::{
     Hub, RoomCell, commands,
     conn::Conn,
     encode,
+    state::Origin,
     users::UserCell,
-    writer::{Draft, Job, ReplyTo},
+    writer::{Answer, Draft, Job, ReplyTo},
 };
 use crate::{
     gateway::{Mailbox, Peer, Session},
@@ -29,6 +30,8 @@ const IN_FLIGHT: u32 = 512;
 const EXPIRING_MS: Millis = 60_000;
 /// Further behind than this in the user's own log a client starts anew; the room list restores what it missed.
 const STREAM_EVENTS: u64 = 1_000;
+
+mod calls;
 
 /// The gateway's session over the hub.
 pub struct HubSession {
@@ -56,6 +59,8 @@ struct Known {
     rooms: Vec<Arc<RoomCell>>,
     reads: Bucket,
     passing: Bucket,
+    /// Descriptions, candidates and changes of retained state.
+    call_paces: [Bucket; 3],
     /// Whether the token's end was told.
     told_expiring: bool,
 }
@@ -137,7 +142,9 @@ impl HubSession {
         let (session, secret) = hub.session(&identity.user, hello.session.as_ref());
         let identity = Arc::new(identity);
         let number = hub.next_conn.fetch_add(1, Ordering::Relaxed);
-        let conn = Conn::new(number, session.clone(), self.mailbox.clone(), identity.clone(), hello.list);
+        let device = hello.device.as_ref().map(|device| hub.device_tag(&identity.user, device));
+        let origin = Origin { session: session.clone(), device };
+        let conn = Conn::new(number, origin, self.mailbox.clone(), identity.clone(), hello.list);
         let conn = Arc::new(conn);
         let Some((user, cursor, reset)) = hub.connect(&conn, state, hello.user.as_ref()) else {
             self.refuse(Some(id), Fault::rate_limited("the user has too many connections", 10_000))?;
@@ -152,6 +159,7 @@ impl HubSession {
             rooms: Vec::new(),
             reads: Bucket::new(),
             passing: Bucket::new(),
+            call_paces: [Bucket::new(); 3],
             told_expiring: false,
         }));
         self.hub.metrics.authenticated.inc();
@@ -159,7 +167,7 @@ impl HubSession {
         let welcome = Welcome {
             id,
             version: VERSION,
-            features: vec!["threads".into(), "search".into(), "app".into()],
+            features: vec!["threads".into(), "search".into(), "app".into(), "calls".into()],
             at: hub.clock.now(),
             user: identity.user.clone(),
             profile,
@@ -230,8 +238,7 @@ impl HubSession {
     async fn command(&mut self, id: u64, command: Command) -> Result<(), CloseCode> {
         let command = match commands::durable(command) {
             Ok(durable) => {
-                let commands::Durable { room, key, intent } = durable;
-                return self.submit(id, room, key, intent, None).await;
+                return self.submit(id, durable).await;
             }
             Err(command) => *command,
         };
@@ -249,6 +256,12 @@ impl HubSession {
             Command::Typing(typing) => self.typing(id, typing),
             Command::PresenceSet(set) => self.presence(id, set),
             Command::AppSend(send) => self.app(id, send).await,
+            Command::CallSignal(_)
+            | Command::CallConfirm(_)
+            | Command::CallTracks(_)
+            | Command::CallHand(_)
+            | Command::CallRelink(_)
+            | Command::CallReport(_) => self.call(id, command),
             Command::TokenRefresh(refresh) => self.refresh(id, &refresh.token),
             Command::Ping(_) => {
                 let at = self.hub.clock.now();
@@ -275,6 +288,9 @@ impl HubSession {
             Command::ChatHistory(ask) => hub.history(&who, &ask).await,
             Command::ChatSearch(ask) => hub.search(&who, &ask).await,
             Command::PresenceList(ask) => hub.presences(&who, &ask).await,
+            Command::CallGet(ask) => hub.call_get(&known.conn, &ask.room).await,
+            Command::CallIce(ask) => hub.call_ice(&known.conn, &ask.room, ask.call),
+            Command::CallHistory(ask) => hub.call_history(&who, &ask).await,
             Command::ProfileList(ask) => {
                 let users = ask.users.into_iter().filter(|user| known.shares_a_room_with(user)).collect();
                 hub.profile_list(&ProfileList { users }).await
@@ -300,18 +316,12 @@ impl HubSession {
             return self.refuse(Some(id), fault);
         }
         let room = room.unwrap_or_else(|| self.hub.name_room(&who.user, &key));
-        let result = Reply::Room { room: room.clone() };
-        self.submit(id, room, key, intent, Some(Box::new(result))).await
+        let answer = Answer::Fixed(Box::new(Reply::Room { room: room.clone() }));
+        self.submit(id, commands::Durable { room, key, intent: intent.into(), answer }).await
     }
 
-    async fn submit(
-        &mut self,
-        id: u64,
-        room: RoomId,
-        key: stoa_protocol::Key,
-        intent: stoa_rooms::Intent,
-        result: Option<Box<Reply>>,
-    ) -> Result<(), CloseCode> {
+    async fn submit(&mut self, id: u64, durable: commands::Durable) -> Result<(), CloseCode> {
+        let commands::Durable { room, key, intent, answer } = durable;
         let State::Known(known) = &self.state else { return Ok(()) };
         let conn = known.conn.clone();
         if let Err(fault) = self.hub.pace(&conn.user, &room, conn.identity().grants.service) {
@@ -322,8 +332,8 @@ impl HubSession {
         }
         let actor = conn.actor(&room);
         let digest = self.hub.digest(&intent);
-        let reply = ReplyTo::Conn { conn: conn.clone(), id, result };
-        let draft = Draft { room, actor, intent, key: Some(key), digest, reply };
+        let reply = ReplyTo::Conn { conn: conn.clone(), id, answer };
+        let draft = Draft { room, actor, origin: Some(conn.origin()), intent, key: Some(key), digest, reply };
         if let Err(fault) = self.hub.writer.submit(Job::Draft(draft)) {
             conn.end();
             return self.refuse(Some(id), fault);
@@ -394,7 +404,7 @@ impl HubSession {
         if !conn.begin(IN_FLIGHT) {
             return self.refuse(Some(id), Fault::rate_limited("too many commands are unanswered", 100));
         }
-        let reply = ReplyTo::Conn { conn: conn.clone(), id, result: None };
+        let reply = ReplyTo::Conn { conn: conn.clone(), id, answer: Answer::Nothing };
         let job = Job::Mark { room: read.room, user: conn.user.clone(), seq, reply };
         if let Err(fault) = self.hub.writer.submit(job) {
             conn.end();

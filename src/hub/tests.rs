@@ -19,6 +19,8 @@ mod links;
 
 const START: Millis = 1_700_000_000_000;
 
+mod calls;
+
 struct World {
     hub: Arc<Hub>,
     clock: VirtualClock,
@@ -47,6 +49,8 @@ impl World {
             secret: [7; 32],
             guests: Minter::guests(guests),
             public_url: "https://live.example".into(),
+            ice: Arc::new(super::NoIce),
+            loopback: false,
         };
         let (hub, tasks) = Hub::new(parts);
         let token = CancellationToken::new();

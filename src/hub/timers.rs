@@ -40,6 +40,7 @@ impl Hub {
     async fn every_second(self: &Arc<Self>, now: Millis) {
         self.end_graces(now).await;
         self.look_at_windows(now);
+        self.look_at_calls(now);
         let users = std::mem::take(&mut *self.list_queue.lock());
         for user in users {
             self.tell_list(&user).await;

@@ -4,79 +4,32 @@
 //! locks a batch answers keys that are stored, decides each draft again on the state that its predecessors in the
 //! batch left, and only then numbers. An unknown outcome is never acknowledged: the client sends the same key again.
 
-use super::{Hub, conn::Conn, encode};
+mod jobs;
+
+pub use jobs::*;
+
+use super::{
+    Hub,
+    state::{Asked, Facts, RoomState},
+};
 use crate::storage::{
     Digest, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result as StoreResult, StoreError, StoredEvent, WriteTx,
     links::StoredLink,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
-use stoa_protocol::{Epoch, Fault, Key, LinkId, Reply, RoomEventBody, RoomId, Seq, UserEvent, UserId};
-use stoa_rooms::{Actor, Facts, Intent, Room, Target};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use stoa_protocol::{Epoch, Fault, Key, LinkId, RoomEventBody, RoomId, Seq, UserEvent, UserId};
+use stoa_rooms::{Room, Target};
+use stoa_signaling::Retained;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Most drafts of one transaction: beyond some hundred rows a batch gets no cheaper per row and its first waits longer.
 const BATCH: usize = 256;
 /// Told with `overloaded`, milliseconds: a full lane is worked off in about this time.
 const RETRY_MS: u64 = 500;
-
-/// What a lane is asked to do.
-pub enum Job {
-    /// A durable command.
-    Draft(Draft),
-    /// A read marker.
-    Mark {
-        /// Where.
-        room: RoomId,
-        /// Whose.
-        user: UserId,
-        /// Up to here.
-        seq: Seq,
-        /// Who waits.
-        reply: ReplyTo,
-    },
-    /// An event of a user's own log, from the host application.
-    Notice {
-        /// The event.
-        event: NewUserEvent,
-        /// Who waits.
-        reply: ReplyTo,
-    },
-}
-
-/// A durable command that waits for its number.
-pub struct Draft {
-    /// Where.
-    pub room: RoomId,
-    /// By whom.
-    pub actor: Actor,
-    /// What is wanted.
-    pub intent: Intent,
-    /// Makes it idempotent.
-    pub key: Option<Key>,
-    /// The keyed digest of the intent.
-    pub digest: Digest,
-    /// Who waits.
-    pub reply: ReplyTo,
-}
-
-/// Who waits for the outcome.
-pub enum ReplyTo {
-    /// A connection's command.
-    Conn {
-        /// The connection.
-        conn: Arc<Conn>,
-        /// The command's id.
-        id: u64,
-        /// What the acknowledgement carries.
-        result: Option<Box<Reply>>,
-    },
-    /// A task of this process.
-    Task(oneshot::Sender<Result<Seq, Fault>>),
-}
 
 /// Hands jobs to the lanes.
 #[derive(Clone)]
@@ -135,47 +88,6 @@ fn lane_of(key: &str, lanes: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     (hasher.finish() % lanes as u64) as usize
-}
-
-impl Job {
-    fn lane_key(&self) -> &str {
-        match self {
-            Self::Draft(draft) => draft.room.as_str(),
-            Self::Mark { room, .. } => room.as_str(),
-            Self::Notice { event, .. } => event.user.as_str(),
-        }
-    }
-
-    fn into_reply(self) -> ReplyTo {
-        match self {
-            Self::Draft(draft) => draft.reply,
-            Self::Mark { reply, .. } | Self::Notice { reply, .. } => reply,
-        }
-    }
-}
-
-impl ReplyTo {
-    /// Tells the outcome; whoever gets frames is to be flushed by the caller.
-    pub fn tell(self, outcome: Result<Seq, Fault>, durable: bool) -> Option<Arc<Conn>> {
-        match self {
-            Self::Task(waiting) => {
-                // Whoever waited may have gone; what is committed stays committed.
-                let _ = waiting.send(outcome);
-                None
-            }
-            Self::Conn { conn, id, result } => {
-                let frame = match outcome {
-                    Ok(seq) => encode::ack(id, durable.then_some(seq), result.map(|reply| *reply)),
-                    Err(fault) => encode::error(Some(id), fault),
-                };
-                conn.end();
-                if conn.mailbox.push_reply(frame).is_err() {
-                    conn.close_slow();
-                }
-                Some(conn)
-            }
-        }
-    }
 }
 
 impl LaneTask {
@@ -261,6 +173,8 @@ struct Done {
     events: BTreeMap<RoomId, Vec<StoredEvent>>,
     /// Events of users' own logs.
     notices: Vec<(UserId, UserEvent)>,
+    /// Retained rows.
+    retained: Vec<(RoomId, Seq, Retained)>,
     /// Rooms whose log is not the one in memory.
     strangers: BTreeSet<RoomId>,
 }
@@ -269,7 +183,7 @@ async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
     let mut tx = hub.store.begin().await?;
     let mut batch = Batch::load(hub, tx.as_mut(), jobs).await?;
     for job in jobs {
-        batch.take(job);
+        batch.take(hub, job);
     }
     let Batch { new, notices, markers, used, mut done, .. } = batch;
     if !new.is_empty() {
@@ -287,6 +201,9 @@ async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
     }
     if !markers.is_empty() {
         tx.mark(&markers).await?;
+    }
+    if !done.retained.is_empty() {
+        tx.retain(&done.retained).await?;
     }
     for event in new {
         let stored = StoredEvent { seq: event.seq, at: event.at, from: event.from, body: Some(event.body) };
@@ -330,7 +247,7 @@ fn answer_hit(hit: KeyHit, digest: Digest) -> Result<Seq, Fault> {
 /// A batch in the making.
 struct Batch {
     now: u64,
-    rooms: HashMap<RoomId, Option<Room>>,
+    rooms: HashMap<RoomId, Option<RoomState>>,
     keys: HashMap<(RoomId, UserId, Key), KeyHit>,
     targets: HashMap<(RoomId, Seq), MessageMeta>,
     new: Vec<NewEvent>,
@@ -352,7 +269,8 @@ impl Batch {
             let births: Vec<_> = births.into_iter().map(|(room, epoch)| (room.clone(), epoch)).collect();
             tx.reserve(&births).await?;
         }
-        let names: BTreeSet<&RoomId> = drafts.iter().map(|d| &d.room).collect();
+        let retains = jobs.iter().filter_map(Job::retain).map(|retain| &retain.room);
+        let names: BTreeSet<&RoomId> = drafts.iter().map(|d| &d.room).chain(retains).collect();
         let names: Vec<RoomId> = names.into_iter().cloned().collect();
         let heads = if names.is_empty() { HashMap::new() } else { tx.lock(&names).await? };
         let mut done = Done::default();
@@ -362,13 +280,13 @@ impl Batch {
                 rooms.insert(name, None);
                 continue;
             };
-            let known = hub.loaded(&name).map(|cell| cell.lock().room.clone());
+            let known = hub.loaded(&name).map(|cell| cell.lock().state());
             let room = match known {
-                Some(room) if room.epoch() == &head.epoch && room.head() == head.seq => Some(room),
+                Some(state) if state.room.epoch() == &head.epoch && state.room.head() == head.seq => Some(state),
                 // Another node wrote, or the log began anew: memory catches up from the store after this batch.
                 known => {
-                    let other = known.as_ref().is_some_and(|room| room.epoch() != &head.epoch);
-                    let back = !other && known.is_some_and(|room| room.head() > head.seq);
+                    let other = known.as_ref().is_some_and(|known| known.room.epoch() != &head.epoch);
+                    let back = !other && known.is_some_and(|known| known.room.head() > head.seq);
                     if back {
                         // What was delivered is gone. A new epoch voids every cursor above the new head, or clients
                         // would take later events of the same numbers for those that they have.
@@ -378,8 +296,11 @@ impl Batch {
                         done.strangers.insert(name.clone());
                     }
                     match tx.room(&name).await? {
-                        Some(stored) => Some(super::registry::restore(stored)),
-                        None => Some(Room::unborn(name.clone(), head.epoch.clone())),
+                        Some(stored) => Some(RoomState::restore(stored)),
+                        None => {
+                            let room = Room::unborn(name.clone(), head.epoch.clone());
+                            Some(RoomState { room, call: None })
+                        }
                     }
                 }
             };
@@ -399,16 +320,20 @@ impl Batch {
     }
 
     /// Decides one job on the state that its predecessors left.
-    fn take(&mut self, job: &Job) {
+    fn take(&mut self, hub: &Hub, job: &Job) {
         let place = self.done.outcomes.len();
         match job {
             Job::Draft(draft) => {
-                let outcome = self.decide(draft);
+                let outcome = self.decide(hub, draft);
                 self.done.outcomes.push(outcome);
             }
             Job::Mark { room, user, seq, reply: _ } => {
                 self.markers.push((room.clone(), user.clone(), *seq));
                 self.done.outcomes.push(Ok(*seq));
+            }
+            Job::Retain(retain) => {
+                let outcome = self.retain(retain);
+                self.done.outcomes.push(outcome);
             }
             Job::Notice { event, reply: _ } => {
                 self.notices.push((Some(place), event.clone()));
@@ -417,21 +342,19 @@ impl Batch {
         }
     }
 
-    fn decide(&mut self, draft: &Draft) -> Result<Seq, Fault> {
+    fn decide(&mut self, hub: &Hub, draft: &Draft) -> Result<Seq, Fault> {
         let name = draft.key.as_ref().map(|key| (draft.room.clone(), draft.actor.user.clone(), key.clone()));
         if let Some(hit) = name.as_ref().and_then(|name| self.keys.get(name)) {
             return answer_hit(*hit, draft.digest);
         }
-        let Some(Some(room)) = self.rooms.get_mut(&draft.room) else { return Err(Fault::not_found("room")) };
+        let Some(Some(state)) = self.rooms.get_mut(&draft.room) else { return Err(Fault::not_found("room")) };
         let target = draft.intent.target().and_then(|seq| self.targets.get(&(draft.room.clone(), seq)));
         let target = target.map(to_target);
-        let facts = match room.head() {
-            Seq::ZERO => Room::found(&draft.room, &draft.actor, &draft.intent)?,
-            _ => room.decide(&draft.actor, &draft.intent, target.as_ref(), self.now)?,
-        };
-        let Facts { bodies, notices } = facts;
+        let asked = Asked { id: &draft.room, actor: &draft.actor, origin: draft.origin.as_ref(), now: self.now };
+        let Facts { bodies, mut notices, mut retained } = state.decide(hub, &asked, &draft.intent, target.as_ref())?;
+        let call = state.call.as_ref().map(|call| call.id());
         if bodies.is_empty() {
-            return Ok(room.head());
+            return Ok(state.room.head());
         }
         if let Some(id) = draft.intent.invite() {
             // Its uses are counted under the room's lock, so that nobody else takes the last one.
@@ -444,12 +367,18 @@ impl Batch {
                 *self.used.entry(id.clone()).or_default() += 1;
             }
         }
-        let first = room.head().next();
+        let first = state.room.head().next();
         let mut key = draft.key.clone().map(|key| (key, draft.digest));
-        let from = Some(draft.actor.user.clone());
-        for body in bodies {
-            let seq = room.head().next();
-            room.apply(seq, self.now, from.as_ref(), &body);
+        let from = Some(draft.actor.user.clone()).filter(|_| !draft.intent.is_servers());
+        let mut bodies = VecDeque::from(bodies);
+        while let Some(body) = bodies.pop_front() {
+            let seq = state.room.head().next();
+            state.apply(seq, self.now, from.as_ref(), &body);
+            let follows = state.consequences(&body, self.now);
+            // At once, before the next body: or that would find the call as it was.
+            follows.bodies.into_iter().rev().for_each(|body| bodies.push_front(body));
+            notices.extend(follows.notices);
+            retained.extend(follows.retained);
             if let RoomEventBody::MemberJoined(joined) = &body {
                 // What was said before somebody came is not news to them.
                 self.markers.push((draft.room.clone(), joined.user.clone(), seq));
@@ -458,6 +387,11 @@ impl Batch {
             let event =
                 NewEvent { room: draft.room.clone(), seq, at: self.now, from: from.clone(), key: key.take(), body };
             self.new.push(event);
+        }
+        for row in retained {
+            let Some(call) = call else { continue };
+            state.retain(call, &row);
+            self.done.retained.push((draft.room.clone(), call, row));
         }
         for (user, body) in notices {
             let event = NewUserEvent { user, at: self.now, from: from.clone(), key: None, body };
@@ -468,14 +402,16 @@ impl Batch {
         }
         Ok(first)
     }
-}
 
-impl Job {
-    fn draft(&self) -> Option<&Draft> {
-        match self {
-            Self::Draft(draft) => Some(draft),
-            Self::Mark { .. } | Self::Notice { .. } => None,
+    fn retain(&mut self, retain: &Retain) -> Result<Seq, Fault> {
+        let Some(Some(state)) = self.rooms.get_mut(&retain.room) else { return Err(Fault::not_found("room")) };
+        let caller = state.caller(&retain.actor, Some(&retain.origin), self.now)?;
+        let call = state.call.clone().ok_or_else(|| Fault::not_found("call"))?;
+        for row in call.retain_for(retain.call, &caller, &retain.change, self.now)? {
+            state.retain(retain.call, &row);
+            self.done.retained.push((retain.room.clone(), retain.call, row));
         }
+        Ok(state.room.head())
     }
 }
 
@@ -575,6 +511,9 @@ async fn publish(hub: &Arc<Hub>, jobs: Vec<Job>, done: Done) {
     for (room, events) in &done.events {
         hub.deliver(room, events).await;
     }
+    for (room, call, row) in &done.retained {
+        hub.retained(room, *call, std::slice::from_ref(row));
+    }
     for (user, event) in &done.notices {
         hub.deliver_user(user, event);
     }
@@ -583,8 +522,12 @@ async fn publish(hub: &Arc<Hub>, jobs: Vec<Job>, done: Done) {
         if let (Job::Mark { room, user, seq, .. }, Ok(_)) = (&job, &outcome) {
             hub.marked(room, user, *seq);
         }
-        let durable = !matches!(job, Job::Mark { .. });
-        told.extend(job.into_reply().tell(outcome, durable));
+        let durable = !matches!(job, Job::Mark { .. } | Job::Retain(_));
+        let reply = match job.room().cloned() {
+            Some(room) if outcome.is_ok() => job.into_reply().resolved(hub, &room),
+            Some(_) | None => job.into_reply(),
+        };
+        told.extend(reply.tell(outcome, durable));
     }
     hub.flusher.flush_conns(told);
 }
@@ -594,7 +537,7 @@ async fn publish(hub: &Arc<Hub>, jobs: Vec<Job>, done: Done) {
 fn publish_early(hub: &Arc<Hub>, jobs: &[Job], done: &Done) {
     for (job, outcome) in jobs.iter().zip(&done.outcomes) {
         if let (Job::Draft(Draft { reply: ReplyTo::Conn { conn, id, .. }, .. }), Ok(seq)) = (job, outcome)
-            && conn.mailbox.push_reply(encode::ack(*id, Some(*seq), None)).is_ok()
+            && conn.mailbox.push_reply(super::encode::ack(*id, Some(*seq), None)).is_ok()
         {
             conn.mailbox.flush();
         }

@@ -10,7 +10,7 @@ pub const DAY_MS: i64 = 24 * 3600 * 1000;
 pub const EXPIRY_ROOMS: i64 = 100;
 
 /// A room's rows, children before the parent.
-pub const DELETE_ROOM: [&str; 18] = [
+pub const DELETE_ROOM: [&str; 22] = [
     "DELETE FROM blobs WHERE room = $1",
     "DELETE FROM document_versions WHERE room = $1",
     "DELETE FROM document_clients WHERE room = $1",
@@ -22,6 +22,10 @@ pub const DELETE_ROOM: [&str; 18] = [
         (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.room = $1)",
     "DELETE FROM guests WHERE link IN (SELECT id FROM links WHERE room = $1)",
     "DELETE FROM links WHERE room = $1",
+    "DELETE FROM call_retained WHERE room = $1",
+    "DELETE FROM call_marks WHERE room = $1",
+    "DELETE FROM call_participants WHERE room = $1",
+    "DELETE FROM calls WHERE room = $1",
     "DELETE FROM markers WHERE room = $1",
     "DELETE FROM bans WHERE room = $1",
     "DELETE FROM members WHERE room = $1",
@@ -39,6 +43,8 @@ pub const ROOMS_OF_USER: &str = "
     UNION SELECT room FROM members WHERE user_id = $1 UNION SELECT room FROM bans WHERE user_id = $1
     UNION SELECT room FROM markers WHERE user_id = $1 UNION SELECT room FROM mentions WHERE user_id = $1
     UNION SELECT room FROM reactions WHERE user_id = $1 UNION SELECT id FROM rooms WHERE creator = $1
+    UNION SELECT room FROM call_participants WHERE user_id = $1 UNION SELECT room FROM call_marks WHERE user_id = $1
+    UNION SELECT room FROM calls WHERE started_by = $1
     ORDER BY 1";
 
 /// A user's messages, tombstones included.
@@ -60,12 +66,19 @@ pub const MENTIONS_WITH_USER: &str = "
      ORDER BY m.room, m.seq LIMIT 500";
 
 /// What is left of a user after their messages and the mentions of them.
-pub const ERASE_USER: [&str; 16] = [
+pub const ERASE_USER: [&str; 20] = [
     // Whom they let in goes with them. The number is `links::FOR_EVER`.
     "UPDATE users SET revoked_before = 253402300799000 WHERE id IN
         (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = $1)",
     "DELETE FROM guests WHERE user_id = $1 OR link IN (SELECT id FROM links WHERE creator = $1)",
     "DELETE FROM links WHERE creator = $1",
+    // Lists of people in events of calls; more than the user's may go where a name looks like a pattern.
+    "UPDATE events SET body = NULL WHERE kind IN ('call.started', 'call.rang', 'call.muted')
+        AND body LIKE '%\"' || $1 || '\"%'
+        AND room IN (SELECT room FROM events WHERE subject = $1 UNION SELECT room FROM members WHERE user_id = $1)",
+    "UPDATE calls SET started_by = NULL WHERE started_by = $1",
+    "UPDATE call_participants SET user_id = NULL, session = '', device = NULL WHERE user_id = $1",
+    "DELETE FROM call_marks WHERE user_id = $1",
     "UPDATE messages SET sender = NULL WHERE (room, seq) IN (SELECT room, seq FROM events WHERE sender = $1)",
     "UPDATE events SET body = NULL WHERE sender = $1
         AND kind IN ('chat.sent', 'chat.edited', 'chat.reacted', 'app')",

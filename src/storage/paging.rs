@@ -106,6 +106,14 @@ fn is_combining(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}')
 }
 
+/// A page of calls, the newest first.
+pub const CALLS: &str = "SELECT call, started_at, started_by, media, ended_at, reason FROM calls
+    WHERE room = $1 AND call > $2 AND call < $3 ORDER BY call DESC LIMIT $4";
+/// The participants of a page of calls. A call has some; one in whose door people come and go for days has many, of
+/// which the first are named.
+pub const ATTENDANCES: &str = "SELECT call, user_id, joined_at, left_at, reason, quality FROM call_participants
+    WHERE room = $1 AND call >= $2 AND call < $3 ORDER BY call, joined LIMIT 10000";
+
 #[cfg(test)]
 mod tests {
     use super::*;

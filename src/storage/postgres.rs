@@ -19,8 +19,8 @@ mod upkeep;
 mod write;
 
 use super::{
-    ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError, StoredEvent,
-    StoredRoom, UserState, WriteTx,
+    CallQuery, ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError,
+    StoredEvent, StoredRoom, UserState, WriteTx,
     links::{CodeHash, LinkKind, NewGuest, StoredLink},
     migrations,
 };
@@ -30,7 +30,7 @@ use conn::{Conn, Pools};
 pub(super) use hot::index_words;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
-use stoa_protocol::{LinkId, Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{CallRecord, LinkId, Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 use tokio::time::timeout;
 
 /// How long connecting may take.
@@ -186,6 +186,14 @@ impl Store for PgStore {
 
     async fn markers(&self, room: &RoomId, own: &UserId, limit: u32) -> Result<Vec<ReadMarker>> {
         read::markers(&mut self.reader().await?, room, own, limit).await
+    }
+
+    async fn calls(&self, query: &CallQuery) -> Result<(Vec<CallRecord>, bool)> {
+        read::calls(&mut self.reader().await?, query).await
+    }
+
+    async fn running_calls(&self) -> Result<Vec<RoomId>> {
+        read::running_calls(&mut self.reader().await?).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<UserState>> {

@@ -4,9 +4,11 @@ use super::{EVENT_VERSION, KeyHit, ListRow, MessageMeta, Result, StoreError, Sto
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, str::FromStr};
 use stoa_protocol::{
-    Ban, DocumentId, DocumentInfo, Member, Message, Millis, Profile, Reaction, RoomId, RoomInfo, Seq, UserEvent,
-    UserId, limits,
+    Ban, CallAttendance, CallEvent, CallMedia, CallRecord, Carried, DeviceId, DocumentId, DocumentInfo, Member,
+    Message, Millis, MuteLock, Participant, ParticipantState, Profile, Reaction, RoomId, RoomInfo, Seq, SessionId,
+    UserEvent, UserId, limits,
 };
+use stoa_signaling::{Mark, Seat, StoredCall};
 
 /// A row of either database. Columns are numbered from 0.
 pub trait Cells {
@@ -118,7 +120,8 @@ pub fn info(row: &impl Cells, base: usize) -> Result<RoomInfo> {
     })
 }
 
-/// [`info`], then `epoch, head_seq, creator, members, bans, pins, documents`, the last four as JSON lists.
+/// [`info`], then `epoch, head_seq, creator, members, bans, pins, documents`, the last four as JSON lists, then the running
+/// call.
 pub fn room(row: &impl Cells) -> Result<StoredRoom> {
     let members: Vec<MemberCells> = json(&text(row, 13)?)?;
     let bans: Vec<(UserId, Option<i64>, String)> = json(&text(row, 14)?)?;
@@ -131,7 +134,92 @@ pub fn room(row: &impl Cells) -> Result<StoredRoom> {
         bans: bans.into_iter().map(|(user, until, reason)| Ban { user, until: until.map(past), reason }).collect(),
         pins: json(&text(row, 15)?)?,
         documents: documents(&text(row, 16)?)?,
+        call: optional_json::<CallCells>(row, 17)?.map(call).transpose()?,
     })
+}
+
+/// A running call: `call, started_at, started_by, media, carried, locked, lobby`, then lists of seats (`session,
+/// user_id, joined, joined_at, device`), marks (`kind, name, user_id, at`) and retained values.
+type CallCells = (
+    (Seq, Millis, Option<UserId>, CallMedia, Carried, i64, i64),
+    Vec<(SessionId, UserId, Seq, Millis, Option<DeviceId>)>,
+    Vec<(String, String, UserId, Millis)>,
+    Vec<String>,
+);
+
+fn call((own, seats, marks, retained): CallCells) -> Result<StoredCall> {
+    let (call, started_at, started_by, media, carried, locked, lobby) = own;
+    let seat = |(session, user, joined, joined_at, device)| {
+        let state = ParticipantState::default();
+        Seat { participant: Participant { session, user, joined, joined_at, state }, device }
+    };
+    let mut seats: Vec<_> = seats.into_iter().map(seat).collect();
+    seats.sort_by_key(|seat| seat.participant.joined);
+    Ok(StoredCall {
+        call,
+        started_at,
+        started_by,
+        media,
+        carried,
+        locked: locked != 0,
+        lobby: lobby != 0,
+        seats,
+        marks: marks.into_iter().map(mark).collect::<Result<_>>()?,
+        retained: retained.iter().map(|value| json(value)).collect::<Result<_>>()?,
+    })
+}
+
+fn mark((kind, name, user, at): (String, String, UserId, Millis)) -> Result<Mark> {
+    match kind.as_str() {
+        "ringing" => Ok(Mark::Ringing(user, at)),
+        "waiting" => Ok(Mark::Waiting(at, name.parse().map_err(|error| damaged(format_args!("{error}")))?, user)),
+        "admitted" => Ok(Mark::Admitted(user)),
+        "removed" => Ok(Mark::Removed(user)),
+        other => match other.strip_prefix("locked.") {
+            Some(source) => {
+                let source = serde_json::from_value(source.into()).map_err(damaged)?;
+                Ok(Mark::Locked(MuteLock { user, source }))
+            }
+            None => Err(damaged(format_args!("a mark {other}"))),
+        },
+    }
+}
+
+/// `call, started_at, started_by, media, ended_at, reason`: a call without its participants.
+pub fn call_record(row: &impl Cells) -> Result<CallRecord> {
+    Ok(CallRecord {
+        call: seq(row, 0)?,
+        started_at: millis(row, 1)?,
+        started_by: optional_id(row, 2)?,
+        media: word(row, 3)?,
+        ended_at: optional_millis(row, 4)?,
+        reason: row.text(5)?.map(|_| word(row, 5)).transpose()?,
+        participants: vec![],
+    })
+}
+
+/// `call, user_id, joined_at, left_at, reason, quality`.
+pub fn attendance(row: &impl Cells) -> Result<(Seq, CallAttendance)> {
+    let attendance = CallAttendance {
+        user: optional_id(row, 1)?,
+        joined_at: millis(row, 2)?,
+        left_at: optional_millis(row, 3)?,
+        reason: row.text(4)?.map(|_| word(row, 4)).transpose()?,
+        quality: optional_json(row, 5)?,
+    };
+    Ok((seq(row, 0)?, attendance))
+}
+
+/// Puts participants under their calls; those beyond what a record names are left out.
+pub fn attended(mut calls: Vec<CallRecord>, attendances: Vec<(Seq, CallAttendance)>) -> Vec<CallRecord> {
+    for (call, attendance) in attendances {
+        if let Some(record) = calls.iter_mut().find(|record| record.call == call)
+            && record.participants.len() < limits::CALL_ATTENDANCES as usize
+        {
+            record.participants.push(attendance);
+        }
+    }
+    calls
 }
 
 fn past(at: i64) -> Millis {
@@ -172,7 +260,8 @@ fn documents(cells: &str) -> Result<Vec<DocumentInfo>> {
 /// `seq, at, sender, kind, v, body`.
 pub fn event(row: &impl Cells) -> Result<StoredEvent> {
     let kind = must(row.text(3)?, 3)?;
-    let known = super::projection::KINDS.contains(&kind) && int(row, 4)? <= i64::from(EVENT_VERSION);
+    let known = (super::projection::KINDS.contains(&kind) || CallEvent::KINDS.contains(&kind))
+        && int(row, 4)? <= i64::from(EVENT_VERSION);
     Ok(StoredEvent {
         seq: seq(row, 0)?,
         at: millis(row, 1)?,

@@ -14,8 +14,8 @@ mod read;
 mod write;
 
 use super::{
-    ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError, StoredEvent,
-    StoredRoom, UserState, WriteTx,
+    CallQuery, ListQuery, ListRow, MessagePage, MessageQuery, Result, SearchQuery, SharedStore, Store, StoreError,
+    StoredEvent, StoredRoom, UserState, WriteTx,
     links::{CodeHash, LinkKind, NewGuest, StoredLink},
     migrations,
     rows::Cells,
@@ -27,7 +27,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use std::{collections::HashMap, future::Future, path::Path, sync::Arc, time::Duration};
-use stoa_protocol::{LinkId, Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{CallRecord, LinkId, Message, Millis, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -240,6 +240,14 @@ impl Store for SqliteStore {
 
     async fn markers(&self, room: &RoomId, own: &UserId, limit: u32) -> Result<Vec<ReadMarker>> {
         within(CALL, async { read::markers(&mut *self.reader().await?, room, own, limit).await }).await
+    }
+
+    async fn calls(&self, query: &CallQuery) -> Result<(Vec<CallRecord>, bool)> {
+        within(CALL, async { read::calls(&mut *self.reader().await?, query).await }).await
+    }
+
+    async fn running_calls(&self) -> Result<Vec<RoomId>> {
+        within(CALL, async { read::running_calls(&mut *self.reader().await?).await }).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<UserState>> {

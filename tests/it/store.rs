@@ -1,6 +1,7 @@
 //! The Store's contract: one suite, run on SQLite and on Postgres.
 
 mod bed;
+mod calls;
 mod chat;
 mod erase;
 mod links;

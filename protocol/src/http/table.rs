@@ -1,12 +1,12 @@
 //! The table: every operation once. The server builds its router from it, and the OpenAPI document is made of it.
 
 use super::{
-    Alive, AppBody, AppSent, BanBody, BanPage, CodeBody, Committed, DirectBody, ExchangeBody, FoundPage, HistoryPage,
-    HistoryQuery, Info, InviteAccepted, InviteBody, InviteMade, InvitePage, InvitePreview, LinkBody, LinkExchanged,
-    LinkMade, LinkPage, LinkPreview, LinksQuery, LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes,
-    MemberPage, MembersBody, MessageBody, MessageChange, PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness,
-    RevocationBody, Revoked, RoomBody, RoomChange, RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView,
-    WordsQuery,
+    Alive, AppBody, AppSent, BanBody, BanPage, CallPage, CallsQuery, CodeBody, Committed, DirectBody, ExchangeBody,
+    FoundPage, HistoryPage, HistoryQuery, Info, InviteAccepted, InviteBody, InviteMade, InvitePage, InvitePreview,
+    LinkBody, LinkExchanged, LinkMade, LinkPage, LinkPreview, LinksQuery, LoggedIn, LoginBody, MemberBody,
+    MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange, PeopleQuery, PresencePage,
+    ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange, RoomLine, RoomPage, RoomView,
+    RoomsQuery, UserLine, UserView, WordsQuery,
 };
 use crate::{Member, Message, Profile};
 
@@ -224,6 +224,8 @@ operations! {
     /// preview tells why.
     LinkExchange: Post "/v1/links/exchange", Open, query (), body ExchangeBody => Json LinkExchanged, 200;
 
+    /// A page of calls: who, when, how long, how they ended, how well people were connected.
+    CallList: Get "/v1/rooms/{room}/calls", Token, query CallsQuery, body () => Json CallPage, 200;
     /// A page of messages.
     MessageList: Get "/v1/rooms/{room}/messages", Token, query HistoryQuery, body () => Json HistoryPage, 200;
     /// Sends a message. With a key it is sent once.

@@ -7,10 +7,11 @@ use super::{
 };
 use axum::{http::StatusCode, response::Response};
 use stoa_protocol::{
-    AppSend, ChatDelete, ChatEdit, ChatHistory, ChatPin, ChatReact, ChatSearch, ChatSend, Command, Fault, Reply,
+    AppSend, CallHistory, ChatDelete, ChatEdit, ChatHistory, ChatPin, ChatReact, ChatSearch, ChatSend, Command, Fault,
+    Reply,
     http::{
-        AppBody, AppSent, Committed, FoundPage, HistoryPage, HistoryQuery, MessageBody, MessageChange, ReadBody,
-        WordsQuery,
+        AppBody, AppSent, CallPage, CallsQuery, Committed, FoundPage, HistoryPage, HistoryQuery, MessageBody,
+        MessageChange, ReadBody, WordsQuery,
     },
 };
 
@@ -22,6 +23,16 @@ pub async fn list(call: Call) -> Result<Response, Fault> {
         Reply::Messages { messages, more_before, more_after, next: _, profiles } => {
             json(StatusCode::OK, &HistoryPage { messages, more_before, more_after, profiles })
         }
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub async fn calls(call: Call) -> Result<Response, Fault> {
+    let CallsQuery { before, limit } = call.query()?;
+    let ask = CallHistory { room: call.room()?, before, limit };
+    Command::CallHistory(ask.clone()).check()?;
+    match call.hub().call_history(call.who()?, &ask).await? {
+        Reply::Calls { calls, more, profiles } => json(StatusCode::OK, &CallPage { calls, more, profiles }),
         other => Err(unexpected(&other)),
     }
 }

@@ -2,15 +2,15 @@
 
 use super::conn::Conn;
 use crate::storage::{
-    ListQuery, ListRow, ListScope, MessagePage, MessageQuery, Result, SearchQuery, SearchScope, StoredEvent,
+    CallQuery, ListQuery, ListRow, ListScope, MessagePage, MessageQuery, Result, SearchQuery, SearchScope, StoredEvent,
     StoredRoom, UserState,
-    paging::{Picked, Window, cut, lexemes, now},
+    paging::{ATTENDANCES, CALLS, Picked, Window, cut, lexemes, now},
     projection::{millis, seq},
     rows,
 };
 use sqlx::query;
 use std::collections::HashMap;
-use stoa_protocol::{Message, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{CallRecord, Message, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 
 /// Most rooms that a search names to the index; with more the words alone choose rows, and rooms are compared after.
 const INDEXED_ROOMS: usize = 256;
@@ -31,7 +31,16 @@ const ROOM: &str = concat!(
            FROM bans WHERE room = r.id),
         (SELECT coalesce(json_agg(seq ORDER BY place), '[]')::text FROM pins WHERE room = r.id),
         (SELECT coalesce(json_agg(json_build_array(document, kind, title, edit, locked::int, data, created_at)
-            ORDER BY document), '[]')::text FROM documents WHERE room = r.id)
+            ORDER BY document), '[]')::text FROM documents WHERE room = r.id),
+        (SELECT json_build_array(json_build_array(call, started_at, started_by, media, carried, locked, lobby),
+            (SELECT coalesce(json_agg(json_build_array(session, user_id, joined, joined_at, device)), '[]')
+               FROM call_participants p
+              WHERE p.room = c.room AND p.call = c.call AND p.left_at IS NULL AND p.user_id IS NOT NULL),
+            (SELECT coalesce(json_agg(json_build_array(kind, name, user_id, at)), '[]') FROM call_marks m
+              WHERE m.room = c.room AND m.call = c.call),
+            (SELECT coalesce(json_agg(value), '[]') FROM call_retained x
+              WHERE x.room = c.room AND x.call = c.call))::text
+           FROM calls c WHERE c.room = r.id AND c.ended_at IS NULL ORDER BY call DESC LIMIT 1)
        FROM rooms r WHERE r.id = $1 AND r.kind IS NOT NULL"
 );
 
@@ -46,6 +55,26 @@ pub async fn events(conn: &mut Conn, room: &RoomId, after: Seq, limit: u32) -> R
         WHERE room = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     let found = conn.all(query(SQL).bind(room.as_str()).bind(seq(after)).bind(i64::from(limit))).await?;
     found.iter().map(rows::event).collect()
+}
+
+/// See [`crate::storage::Store::calls`].
+pub async fn calls(conn: &mut Conn, page: &CallQuery) -> Result<(Vec<CallRecord>, bool)> {
+    let (after, before) = (seq(page.after), seq(page.before.unwrap_or(Seq::MAX)));
+    let rows = query(CALLS).bind(page.room.as_str()).bind(after).bind(before).bind(i64::from(page.limit) + 1);
+    let found = conn.all(rows).await?;
+    let mut calls = found.iter().map(rows::call_record).collect::<Result<Vec<_>>>()?;
+    let more = cut(&mut calls, page.limit);
+    let Some(oldest) = calls.last() else { return Ok((calls, more)) };
+    let rows = query(ATTENDANCES).bind(page.room.as_str()).bind(seq(oldest.call)).bind(before);
+    let found = conn.all(rows).await?;
+    let attendances = found.iter().map(rows::attendance).collect::<Result<_>>()?;
+    Ok((rows::attended(calls, attendances), more))
+}
+
+/// See [`crate::storage::Store::running_calls`].
+pub async fn running_calls(conn: &mut Conn) -> Result<Vec<RoomId>> {
+    let found = conn.all(query("SELECT room FROM calls WHERE ended_at IS NULL")).await?;
+    found.iter().map(|row| rows::id(row, 0)).collect()
 }
 
 const MAIN: &str = "

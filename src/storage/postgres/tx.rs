@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use sqlx::query;
 use std::collections::HashMap;
 use stoa_protocol::{Epoch, Key, LinkId, RoomId, Seq, UserId};
+use stoa_signaling::Retained;
 
 /// A transaction. Dropping it rolls back in the background.
 pub struct PgTx {
@@ -146,6 +147,12 @@ impl WriteTx for PgTx {
         let users: Vec<_> = markers.iter().map(|(_, user, _)| user.as_str()).collect();
         let seqs: Vec<_> = markers.iter().map(|(.., seq)| projection::seq(*seq)).collect();
         step!(self, |conn| conn.run(query(SQL).bind(rooms).bind(users).bind(seqs))).map(drop)
+    }
+
+    async fn retain(&mut self, rows: &[(RoomId, Seq, Retained)]) -> Result<()> {
+        let statements: Vec<_> =
+            rows.iter().flat_map(|(room, call, row)| projection::retained(room, *call, row)).collect();
+        step!(self, |conn| write::run(conn, &statements))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::storage::{
     EVENT_VERSION, NewUserEvent, Result, StoreError,
-    projection::{Changes, EventRow, MessageRow, Numbered, Numbering, hex, json, millis, number, seq},
+    projection::{Arg, Changes, EventRow, MessageRow, Numbered, Numbering, Statement, hex, json, millis, number, seq},
     rows,
 };
 use serde::Serialize;
@@ -148,7 +148,20 @@ pub async fn write(conn: &mut Conn, changes: &Changes) -> Result<()> {
     each(conn, MEMBER_PATCHES, &changes.member_patches).await?;
     each(conn, UNBANS, &changes.unbans).await?;
     each(conn, BANS, &changes.bans).await?;
-    documents::records(conn, changes).await
+    documents::records(conn, changes).await?;
+    run(conn, &changes.calls).await
+}
+
+/// Runs statements one after another.
+pub async fn run(conn: &mut Conn, statements: &[Statement]) -> Result<()> {
+    for Statement { sql, args } in statements {
+        let bound = args.iter().fold(query(*sql), |bound, arg| match arg {
+            Arg::Text(text) => bound.bind(text.clone()),
+            Arg::Int(int) => bound.bind(*int),
+        });
+        conn.run(bound).await?;
+    }
+    Ok(())
 }
 
 async fn events(conn: &mut Conn, rows: &[EventRow]) -> Result<()> {

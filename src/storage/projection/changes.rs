@@ -45,6 +45,8 @@ pub struct Changes {
     pub undocuments: Vec<DocumentName>,
     /// Records of shared documents to write whole.
     pub documents: Vec<DocumentRow>,
+    /// What happens to calls, in the order of the log.
+    pub calls: Vec<super::Statement>,
 }
 
 impl Changes {
@@ -70,6 +72,7 @@ impl Changes {
             bans,
             undocuments,
             documents,
+            calls,
         } = self;
         events.len() == messages.len()
             && created.is_empty()
@@ -87,6 +90,7 @@ impl Changes {
             && bans.is_empty()
             && undocuments.is_empty()
             && documents.is_empty()
+            && calls.is_empty()
     }
 }
 

@@ -2,15 +2,15 @@
 
 use super::error;
 use crate::storage::{
-    ListQuery, ListRow, ListScope, MessagePage, MessageQuery, Result, SearchQuery, SearchScope, StoredEvent,
+    CallQuery, ListQuery, ListRow, ListScope, MessagePage, MessageQuery, Result, SearchQuery, SearchScope, StoredEvent,
     StoredRoom, UserState,
-    paging::{Picked, Window, cut, now, words},
+    paging::{ATTENDANCES, CALLS, Picked, Window, cut, now, words},
     projection::{json, millis, seq},
     rows,
 };
 use sqlx::{SqliteConnection, query};
 use std::collections::HashMap;
-use stoa_protocol::{Message, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{CallRecord, Message, Profile, ReadMarker, RoomId, Seq, UserEvent, UserId};
 
 macro_rules! info {
     () => {
@@ -27,7 +27,14 @@ const ROOM: &str = concat!(
         (SELECT json_group_array(json_array(user_id, until_ms, reason)) FROM bans WHERE room = r.id),
         (SELECT json_group_array(seq ORDER BY place) FROM pins WHERE room = r.id),
         (SELECT json_group_array(json_array(document, kind, title, edit, locked, data, created_at) ORDER BY document)
-           FROM documents WHERE room = r.id)
+           FROM documents WHERE room = r.id),
+        (SELECT json_array(json_array(call, started_at, started_by, media, carried, locked, lobby),
+            json((SELECT json_group_array(json_array(session, user_id, joined, joined_at, device)) FROM call_participants p
+              WHERE p.room = c.room AND p.call = c.call AND p.left_at IS NULL AND p.user_id IS NOT NULL)),
+            json((SELECT json_group_array(json_array(kind, name, user_id, at)) FROM call_marks m
+              WHERE m.room = c.room AND m.call = c.call)),
+            json((SELECT json_group_array(value) FROM call_retained x WHERE x.room = c.room AND x.call = c.call)))
+           FROM calls c WHERE c.room = r.id AND c.ended_at IS NULL ORDER BY call DESC LIMIT 1)
        FROM rooms r WHERE r.id = ?1 AND r.kind IS NOT NULL"
 );
 
@@ -43,6 +50,26 @@ pub async fn events(conn: &mut SqliteConnection, room: &RoomId, after: Seq, limi
         WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let found = query(SQL).bind(room.as_str()).bind(seq(after)).bind(limit).fetch_all(conn).await.map_err(error)?;
     found.iter().map(rows::event).collect()
+}
+
+/// See [`crate::storage::Store::calls`].
+pub async fn calls(conn: &mut SqliteConnection, page: &CallQuery) -> Result<(Vec<CallRecord>, bool)> {
+    let (after, before) = (seq(page.after), seq(page.before.unwrap_or(Seq::MAX)));
+    let rows = query(CALLS).bind(page.room.as_str()).bind(after).bind(before).bind(i64::from(page.limit) + 1);
+    let found = rows.fetch_all(&mut *conn).await.map_err(error)?;
+    let mut calls = found.iter().map(rows::call_record).collect::<Result<Vec<_>>>()?;
+    let more = cut(&mut calls, page.limit);
+    let Some(oldest) = calls.last() else { return Ok((calls, more)) };
+    let found = query(ATTENDANCES).bind(page.room.as_str()).bind(seq(oldest.call)).bind(before).fetch_all(conn);
+    let found = found.await.map_err(error)?;
+    let attendances = found.iter().map(rows::attendance).collect::<Result<_>>()?;
+    Ok((rows::attended(calls, attendances), more))
+}
+
+/// See [`crate::storage::Store::running_calls`].
+pub async fn running_calls(conn: &mut SqliteConnection) -> Result<Vec<RoomId>> {
+    let found = query("SELECT room FROM calls WHERE ended_at IS NULL").fetch_all(conn).await.map_err(error)?;
+    found.iter().map(|row| rows::id(row, 0)).collect()
 }
 
 const MAIN: &str = "

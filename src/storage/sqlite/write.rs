@@ -4,7 +4,7 @@ use super::{documents, error, links, read, within};
 use crate::storage::{
     EVENT_VERSION, Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
     links::StoredLink,
-    projection::{self, Changes, Numbered, Numbering, hex, json, millis, number, seq},
+    projection::{self, Arg, Changes, Numbered, Numbering, Statement, hex, json, millis, number, retained, seq},
     rows,
 };
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
 };
 use stoa_protocol::{Epoch, Key, LinkId, Millis, Profile, RoomId, Seq, UserId};
+use stoa_signaling::Retained;
 use tokio::sync::Notify;
 
 /// A transaction of the one connection that writes. Dropping it rolls back.
@@ -98,6 +99,11 @@ impl WriteTx for SqliteTx {
              WHERE true GROUP BY 1, 2
             ON CONFLICT (room, user_id) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > markers.seq";
         step!(self, each(&mut self.tx, SQL, markers)).map(drop)
+    }
+
+    async fn retain(&mut self, rows: &[(RoomId, Seq, Retained)]) -> Result<()> {
+        let statements: Vec<_> = rows.iter().flat_map(|(room, call, row)| retained(room, *call, row)).collect();
+        step!(self, run(&mut self.tx, &statements))
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
@@ -256,7 +262,20 @@ async fn write(conn: &mut SqliteConnection, changes: &Changes) -> Result<()> {
     each(conn, MEMBER_PATCHES, &changes.member_patches).await?;
     each(conn, UNBANS, &changes.unbans).await?;
     each(conn, BANS, &changes.bans).await?;
-    documents::records(conn, changes).await
+    documents::records(conn, changes).await?;
+    run(conn, &changes.calls).await
+}
+
+/// Runs statements one after another.
+async fn run(conn: &mut SqliteConnection, statements: &[Statement]) -> Result<()> {
+    for Statement { sql, args } in statements {
+        let bound = args.iter().fold(query(*sql), |bound, arg| match arg {
+            Arg::Text(text) => bound.bind(text.clone()),
+            Arg::Int(int) => bound.bind(*int),
+        });
+        bound.execute(&mut *conn).await.map_err(error)?;
+    }
+    Ok(())
 }
 
 /// Erases messages: a tombstone with its links stays in the table and in the log.

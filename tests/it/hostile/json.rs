@@ -143,7 +143,7 @@ async fn repeated_strikes_close_the_connection_with_1008_and_unknown_commands_ar
     let bystanders = Bystanders::of(&server).await;
     let mut newer = server.client("newer").await;
     for n in 0..50 {
-        newer.send_text(&format!(r#"{{"type":"call.start","id":{n},"room":"r"}}"#)).await;
+        newer.send_text(&format!(r#"{{"type":"call.teleport","id":{n},"room":"r"}}"#)).await;
         let refused = refusal(&mut newer, "an unknown command").await;
         assert_eq!((refused.fault.code, refused.id), (ErrorCode::Unsupported, Some(n)));
     }

@@ -44,6 +44,7 @@ fn body(operation: Operation) -> Option<Value> {
         | Operation::InviteDelete
         | Operation::LinkList
         | Operation::LinkDelete
+        | Operation::CallList
         | Operation::MessageList
         | Operation::MessageGet
         | Operation::MessageDelete

@@ -116,7 +116,7 @@ impl Bed {
 }
 
 /// Tables: their columns, and those that the two databases keep in different forms.
-const TABLES: [(&str, &str, &str); 14] = [
+const TABLES: [(&str, &str, &str); 18] = [
     ("settings", "name value", ""),
     (
         "rooms",
@@ -133,6 +133,10 @@ const TABLES: [(&str, &str, &str); 14] = [
     ("links", "id room kind role name creator created_at not_before expires_at uses used revoked_at", "code"),
     ("guests", "user_id link created_at", "secret"),
     ("markers", "room user_id seq", ""),
+    ("calls", "room call started_at started_by media carried locked lobby ended_at reason", ""),
+    ("call_participants", "room joined call session user_id device joined_at left_at reason quality", ""),
+    ("call_marks", "room call kind name user_id at", ""),
+    ("call_retained", "room call key value", ""),
     ("users", "id epoch head_seq revoked_before name avatar status last_seen", ""),
     ("user_events", "user_id seq at kind v sender key body", "digest"),
 ];
