@@ -60,7 +60,7 @@ async fn a_guest_enters_within_the_window_and_is_out_when_it_ends() {
     assert_eq!((&renewed.user, renewed.name.as_str(), &renewed.guest), (&gil.user, "Gil", &gil.guest));
     assert_eq!(renewed.expires_at, end, "no longer than the window");
     client.ask(json!({"type": "token.refresh", "token": renewed.token})).await;
-    world.pass(Duration::from_secs(5 * 60)).await;
+    world.pass(Duration::from_secs(5 * 60 + 1)).await;
     client.wait(|got| got["type"] == "room.closed").await;
     assert_eq!(world.state(LinkKind::Join, &code).await, LinkState::Expired);
     for guest in [None, Some(gil.guest.as_str())] {
