@@ -28,6 +28,7 @@ mod quality;
 mod relay;
 mod retained;
 pub mod sdp;
+pub mod turn;
 
 pub use call::{Call, Mark, RING_MS, Seat, StoredCall, is_end, other_end, session_of};
 pub use decide::{Caller, Facts, Intent, Place, archive, decide, expel};
