@@ -14,6 +14,7 @@
 //! ```
 
 mod claims;
+mod ice;
 mod issuer;
 mod limits;
 mod net;
@@ -36,6 +37,7 @@ pub use tls::TlsFiles;
 
 use source::{Reader, text};
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use stoa_signaling::turn::IceSet;
 
 /// Largest leeway, seconds: clocks that are further apart than that are broken.
 const LEEWAY_MAX_S: u64 = 30;
@@ -71,6 +73,8 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// What the server's own page needs to know.
     pub page: PageConfig,
+    /// Servers that help the peers of a call to find each other.
+    pub ice: IceSet,
     /// Set with `--dev`.
     pub dev: Option<Dev>,
     /// How the log looks.
@@ -161,6 +165,7 @@ impl Config {
         let page = PageConfig::read(r, &listed, dev)?;
         let trusted_proxies = r.list("trusted_proxy", |v| text(v)?.parse::<Cidr>())?;
         let tls = TlsFiles::read(r)?;
+        let ice = ice::read(r)?;
         let log_format = r.or("log_format", LogFormat::default(), |v| text(v)?.parse())?;
         let drain = Duration::from_secs(r.number("drain_seconds", 20, 0..=3_600)?);
         let limits = Limits::read(r)?;
@@ -182,6 +187,7 @@ impl Config {
             origins: Origins { listed, loopback: dev },
             trusted_proxies,
             tls,
+            ice,
             public_url,
             page,
             log_format,
@@ -191,6 +197,23 @@ impl Config {
             unread_variables,
         })
     }
+}
+
+/// A span of time in seconds: a number alone, or with s, m, h or d behind it.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        other => return Err(format!("`{other}` is none of s, m, h, d")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no time such as 90, 15m or 2h"))?;
+    number.checked_mul(unit).ok_or_else(|| format!("`{text}` is too long"))
 }
 
 /// The cluster does not exist yet. Taking the address and running alone would split rooms between nodes.

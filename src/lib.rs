@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod gateway;
 pub mod hub;
+pub mod ice;
 pub mod identity;
 pub mod metrics;
 pub mod server;

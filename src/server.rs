@@ -9,7 +9,8 @@ use crate::{
     clock::SystemClock,
     config::{self, Config, Database, Secret},
     gateway::{self, Lifetime, TrustedProxies, WsEndpoint, api},
-    hub::{Hub, HubHandler, NoIce, Parts, Tasks},
+    hub::{Hub, HubHandler, Parts, Tasks},
+    ice::Ice,
     metrics::Metrics,
     storage::{self, SharedStore},
 };
@@ -79,6 +80,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
     let guests = guest_secret(&store).await?;
     let auth = Auth::start(config, Some(guests.clone())).await?;
     let secret = deployment_secret(&store).await?;
+    let ice = Arc::new(Ice::new(config.ice.clone(), secret));
     let parts = Parts {
         store: store.clone(),
         clock: Arc::new(SystemClock::new()),
@@ -89,7 +91,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
         secret,
         guests: Minter::guests(guests),
         public_url: config.public_url.as_ref().map_or_else(String::new, ToString::to_string),
-        ice: Arc::new(NoIce),
+        ice: ice.clone(),
         loopback: config.dev.is_some(),
     };
     let (hub, tasks) = Hub::new(parts);
@@ -118,7 +120,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
     // The one line on standard output: scripts wait for it.
     println!("listening on {scheme}://{address}");
     tracing::info!(%address, dev = config.dev.is_some(), "listening");
-    let api = api::Api { hub: hub.clone(), login, config: config.clone(), ready: ready.clone() };
+    let api = api::Api { hub: hub.clone(), login, ice, config: config.clone(), ready: ready.clone() };
     let router = api::router(api);
     let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
     Ok(Started { store, hub, ready, running, serving, _lock: lock })

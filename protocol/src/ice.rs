@@ -1,6 +1,6 @@
 //! Servers that help two peers to find each other: STUN and TURN, as a browser's `RTCPeerConnection` takes them.
 
-use crate::Millis;
+use crate::{Millis, UserId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -43,6 +43,33 @@ pub struct IceServers {
     /// When to ask for the next ones: some time before the end, so that a reconnect has time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_at: Option<Millis>,
+}
+
+/// What the server can say to somebody who asks what works. The rest only the browser can find out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+pub struct ConnectionCheck {
+    /// Who asks.
+    pub user: UserId,
+    /// The server's time. A clock that is minutes off makes tokens and TURN credentials look expired.
+    pub at: Millis,
+    /// The address that the request came from, behind trusted proxies the one that they forward.
+    pub address: String,
+    /// Whether TLS protects the way. Browsers give no camera to a page without, this machine's own apart.
+    pub secure: bool,
+    /// The page's origin as the browser told it; it is allowed, or the request would have been refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The path of the WebSocket at this server.
+    pub websocket: String,
+    /// The subprotocol to offer there.
+    pub subprotocol: String,
+    /// The protocol's version.
+    pub protocol: u32,
+    /// When the token expires.
+    pub token_expires_at: Millis,
+    /// Servers to try, with credentials that are good for the check alone.
+    pub ice: IceServers,
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub use data::Data;
 pub use document::*;
 pub use error::{CloseCode, ErrorCode, Fault};
 pub use event::*;
-pub use ice::{IceServer, IceServers};
+pub use ice::{ConnectionCheck, IceServer, IceServers};
 pub use ids::{
     CallLinkId, DeviceId, DocumentId, Epoch, GUEST_REALM, IdError, Key, LinkId, Name, RoomId, Seq, SessionId, TrackId,
     UserId,

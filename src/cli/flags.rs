@@ -135,6 +135,19 @@ pub(super) struct ServeFlags {
     /// The certificate's private key, PEM [env: STOA_TLS_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     tls_key: Option<String>,
+    /// A STUN server, stun:host; repeatable [env: STOA_STUN_URL, with commas between]
+    #[arg(long, value_name = "URL", help_heading = "Calls")]
+    stun_url: Vec<String>,
+    /// A TURN server, turn:host:3478?transport=udp or turns:host:443?transport=tcp; repeatable [env: STOA_TURN_URL, with
+    /// commas between]
+    #[arg(long, value_name = "URL", help_heading = "Calls")]
+    turn_url: Vec<String>,
+    /// The file of the secret that the TURN servers know as static-auth-secret [env: STOA_TURN_SECRET_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Calls")]
+    turn_secret_file: Option<String>,
+    /// How long TURN credentials are good: seconds, or a number with s, m, h or d [env: STOA_TURN_TTL] [default: 1h]
+    #[arg(long, value_name = "TIME", help_heading = "Calls")]
+    turn_ttl: Option<String>,
     /// How the log looks: human or json; what it says is in STOA_LOG [env: STOA_LOG_FORMAT] [default: human]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -155,6 +168,10 @@ impl ServeFlags {
         let layers = many(layers, "trusted_proxy", &self.trusted_proxy);
         let layers = one(layers, "tls_cert", &self.tls_cert);
         let layers = one(layers, "tls_key", &self.tls_key);
+        let layers = many(layers, "stun_url", &self.stun_url);
+        let layers = many(layers, "turn_url", &self.turn_url);
+        let layers = one(layers, "turn_secret_file", &self.turn_secret_file);
+        let layers = one(layers, "turn_ttl", &self.turn_ttl);
         let layers = one(layers, "log_format", &self.log_format);
         Ok(one(layers, "drain_seconds", &self.drain_seconds))
     }

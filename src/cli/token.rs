@@ -106,18 +106,9 @@ impl TokenFlags {
 }
 
 fn seconds(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        other => return Err(format!("`{other}` is none of s, m, h, d")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no time such as 90, 15m or 2h"))?;
-    match number.checked_mul(unit) {
-        Some(seconds) if (1..=LONGEST_S).contains(&seconds) => Ok(seconds),
-        Some(_) | None => Err(format!("`{text}` is not within 1s and {}d", LONGEST_S / 86_400)),
+    match crate::config::seconds(text)? {
+        seconds if (1..=LONGEST_S).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("`{text}` is not within 1s and {}d", LONGEST_S / 86_400)),
     }
 }
 

@@ -6,6 +6,7 @@
 mod call;
 mod cors;
 mod export;
+mod ice;
 mod limit;
 mod links;
 mod members;
@@ -16,7 +17,7 @@ mod service;
 mod users;
 
 use super::{Authenticated, Peer, page};
-use crate::{auth::Minter, config::Config, hub::Hub, identity::Identity, metrics::StatusLabel};
+use crate::{auth::Minter, config::Config, hub::Hub, ice::Ice, identity::Identity, metrics::StatusLabel};
 use axum::{
     Router,
     body::Bytes,
@@ -45,6 +46,8 @@ pub struct Api {
     pub hub: Arc<Hub>,
     /// Makes the tokens of those who log in by name; only with `--dev`.
     pub login: Option<Arc<Minter>>,
+    /// Servers that help the peers of a call to find each other.
+    pub ice: Arc<Ice>,
     /// The origins, the limits, the public address.
     pub config: Arc<Config>,
     /// Whether the server takes work; false while it stops.
@@ -157,9 +160,8 @@ async fn attempt(
         }
     };
     *known = who.is_some();
-    let address = parts.extensions.get::<Peer>().map(|peer| peer.address);
-    let (uri, headers) = (parts.uri, parts.headers);
-    let mut call = Call { shared: shared.clone(), operation, who, path, uri, headers, address, body: Bytes::new() };
+    let (uri, headers, peer) = (parts.uri, parts.headers, parts.extensions.get().cloned());
+    let mut call = Call { shared: shared.clone(), operation, who, path, uri, headers, peer, body: Bytes::new() };
     if let Some(who) = &call.who {
         shared.limiter.user(&shared.api.hub, who, Rate::of(operation))?;
         may_ask(&call, who)?;
@@ -213,6 +215,7 @@ fn run(call: Call) -> Answer {
         Operation::Health => Box::pin(service::health()),
         Operation::Ready => Box::pin(service::ready(call)),
         Operation::ServerInfo => Box::pin(service::info(call)),
+        Operation::ConnectionCheck => Box::pin(ice::check(call)),
         Operation::OpenApi => Box::pin(service::openapi()),
         Operation::Metrics => Box::pin(service::metrics(call)),
         Operation::DevLogin => Box::pin(service::login(call)),
@@ -223,6 +226,7 @@ fn run(call: Call) -> Answer {
         Operation::RoomPatch => Box::pin(rooms::patch(call)),
         Operation::RoomDelete => Box::pin(rooms::delete(call)),
         Operation::RoomExport => Box::pin(export::room(call)),
+        Operation::RoomIce => Box::pin(ice::servers(call)),
         Operation::DirectPost => Box::pin(rooms::direct(call)),
         Operation::MemberList => Box::pin(members::list(call)),
         Operation::MemberPost => Box::pin(members::post(call)),

@@ -8,7 +8,7 @@ use super::{
     ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange, RoomLine, RoomPage, RoomView,
     RoomsQuery, UserLine, UserView, WordsQuery,
 };
-use crate::{Member, Message, Profile};
+use crate::{ConnectionCheck, IceServers, Member, Message, Profile};
 
 /// How an operation is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +151,8 @@ operations! {
     Ready: Get "/v1/ready", Open, query (), body () => Json Readiness, 200;
     /// What the server says about itself.
     ServerInfo: Get "/v1/info", Open, query (), body () => Json Info, 200;
+    /// What the server can say to somebody who asks what works, and ICE servers to try.
+    ConnectionCheck: Get "/v1/check", Token, query (), body () => Json ConnectionCheck, 200;
     /// This document.
     OpenApi: Get "/v1/openapi.json", Open, query (), body () => Json serde_json::Value, 200;
     /// Counters and gauges.
@@ -176,6 +178,9 @@ operations! {
     RoomExport: Get "/v1/rooms/{room}/export", Token, query (), body () => Lines RoomLine, 200;
     /// Finds or creates the direct room with somebody.
     DirectPost: Post "/v1/direct", Token, query (), body DirectBody => Json RoomView, 200;
+
+    /// ICE servers for a call in this room, with credentials of limited time. Ask again when `refresh_at` has come.
+    RoomIce: Post "/v1/rooms/{room}/ice", Token, query (), body () => Json IceServers, 200;
 
     /// A page of members.
     MemberList: Get "/v1/rooms/{room}/members", Token, query PeopleQuery, body () => Json MemberPage, 200;

@@ -1,7 +1,7 @@
 //! One request: its parameters, its body, its key; and what it is answered with.
 
 use super::Shared;
-use crate::{hub::Hub, identity::Identity};
+use crate::{gateway::Peer, hub::Hub, identity::Identity};
 use axum::{
     body::{Body, Bytes, to_bytes},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
@@ -25,8 +25,8 @@ pub struct Call {
     pub(super) path: BTreeMap<String, String>,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
-    /// Where it comes from.
-    pub(super) address: Option<IpAddr>,
+    /// Where it comes from; the edge always says.
+    pub(super) peer: Option<Peer>,
     pub(super) body: Bytes,
 }
 
@@ -42,7 +42,7 @@ impl Call {
     /// `rate_limited`.
     pub fn strangers_pace(&self) -> Result<(), Fault> {
         let now = self.hub().clock().now();
-        self.address.map_or(Ok(()), |address| self.shared.limiter.stranger(address, now))
+        self.peer.as_ref().map_or(Ok(()), |peer| self.shared.limiter.stranger(peer.address, now))
     }
 
     /// A code was none: what they are told.

@@ -28,12 +28,14 @@ fn body(operation: Operation) -> Option<Value> {
         Operation::Health
         | Operation::Ready
         | Operation::ServerInfo
+        | Operation::ConnectionCheck
         | Operation::OpenApi
         | Operation::Metrics
         | Operation::RoomList
         | Operation::RoomGet
         | Operation::RoomDelete
         | Operation::RoomExport
+        | Operation::RoomIce
         | Operation::MemberList
         | Operation::MemberGet
         | Operation::MemberDelete
