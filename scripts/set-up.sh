@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools that are named, or says what to install: set-up.sh rust node postgres chromium strace
+# Installs the tools that are named, or says what to install: set-up.sh rust node postgres chromium coturn strace
 # Only a root user on a Debian-like system gets packages installed; everybody else gets the command to run.
 . "$(dirname "$0")/common.sh"
 
@@ -30,6 +30,10 @@ wants_postgres() {
 
 wants_chromium() {
     chromium_bin >/dev/null || packages+=(chromium)
+}
+
+wants_coturn() {
+    has turnserver || packages+=(coturn)
 }
 
 wants_strace() {

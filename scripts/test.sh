@@ -4,7 +4,7 @@
 . "$root/scripts/find.sh"
 
 if [ "${1:-}" != inside ]; then
-    scripts/set-up.sh rust node postgres chromium strace
+    scripts/set-up.sh rust node postgres chromium coturn strace
     npm_install web
     npm_install tests/browser
     step "the page" npm --prefix web run build

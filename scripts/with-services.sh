@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Runs a command beside a database of its own, and stops everything again, also on failure and interrupt:
+# Runs a command beside a database and a TURN server of its own, and stops everything again, also on failure and
+# interrupt:
 #
 #     scripts/with-services.sh cargo test --test it kill::
 #
 # The command finds the database in STOA_TEST_POSTGRES, the URL of a superuser's connection; tests make their own
-# databases with it. One that is set already is used as it is.
+# databases with it. One that is set already is used as it is. The TURN server is coturn with the configuration that is
+# shipped, on addresses of this machine alone: STOA_TEST_TURN_PORT is where it listens, STOA_TEST_TURN_SECRET_FILE has
+# its secret, STOA_TEST_TURN_LOG what it says.
 . "$(dirname "$0")/common.sh"
 . "$root/scripts/find.sh"
 
@@ -58,6 +61,35 @@ start_postgres() {
     die "Postgres did not start in $attempt attempts"
 }
 
+start_coturn() {
+    has turnserver || die "coturn is missing; scripts/set-up.sh coturn tells how to get it"
+    local port pid attempt
+    export STOA_TEST_TURN_SECRET_FILE=$folder/turn-secret STOA_TEST_TURN_LOG=$folder/turn.log
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$STOA_TEST_TURN_SECRET_FILE"
+    for attempt in 1 2 3 4 5; do
+        port=$(free_port)
+        # The configuration is the shipped one; the command line has what its first block leaves to the operator, and
+        # keeps the process out of the system's folders.
+        "${as_service[@]}" turnserver -c "$root/turn-config/turnserver.conf" \
+            --listening-ip 127.0.0.1 --listening-ip ::1 --relay-ip 127.0.0.1 --relay-ip ::1 \
+            --listening-port "$port" --tls-listening-port "$((port + 1))" --pidfile "$folder/turn.pid" \
+            --userdb "$folder/turn.db" --static-auth-secret "$(cat "$STOA_TEST_TURN_SECRET_FILE")" \
+            >"$STOA_TEST_TURN_LOG" 2>&1 &
+        pid=$!
+        while kill -0 "$pid" 2>/dev/null; do
+            if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && grep -q 'Total General servers' "$STOA_TEST_TURN_LOG"; then
+                services+=("$pid")
+                export STOA_TEST_TURN_PORT=$port
+                say "coturn: $(sed -n "s/^Version Coturn-\([^ ]*\).*/\1/p" "$STOA_TEST_TURN_LOG") on port $port"
+                return
+            fi
+            sleep 0.1
+        done
+    done
+    cat "$STOA_TEST_TURN_LOG" >&2
+    die "coturn did not start in $attempt attempts"
+}
+
 stop_all() {
     trap - EXIT INT TERM HUP
     if [ -n "$child" ] && kill -0 -- "-$child" 2>/dev/null; then
@@ -86,6 +118,7 @@ elif has setpriv; then
     as_service=(setpriv --pdeathsig TERM)
 fi
 start_postgres
+start_coturn
 
 # In a process group of its own, so that an interrupt reaches everything that it started.
 set -m

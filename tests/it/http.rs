@@ -27,14 +27,14 @@ fn setup() -> Setup {
 
 /// Somebody who asks.
 #[derive(Clone)]
-struct Asker {
+pub(crate) struct Asker {
     base: String,
     token: Option<String>,
     headers: Vec<(String, String)>,
 }
 
 /// What somebody was answered.
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -44,17 +44,17 @@ struct Answer {
 
 impl Asker {
     /// Somebody without a token.
-    fn nobody(server: &Server) -> Self {
+    pub(crate) fn nobody(server: &Server) -> Self {
         Self { base: format!("http://127.0.0.1:{}", server.port()), token: None, headers: vec![] }
     }
 
     /// Somebody with a token.
-    fn with(server: &Server, token: &Token) -> Self {
+    pub(crate) fn with(server: &Server, token: &Token) -> Self {
         Self { token: Some(token.sign()), ..Self::nobody(server) }
     }
 
     /// A user who may create rooms.
-    fn user(server: &Server, user: &str) -> Self {
+    pub(crate) fn user(server: &Server, user: &str) -> Self {
         Self::with(server, &Token::of(user))
     }
 
@@ -75,15 +75,15 @@ impl Asker {
         self.header("Idempotency-Key", key)
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::Get, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::Post, path, Some(body)).await
     }
 
-    async fn put(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::Put, path, Some(body)).await
     }
 
@@ -95,7 +95,7 @@ impl Asker {
         self.ask(Method::Delete, path, None).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         match body {
             Some(body) => {
                 let json = self.header("Content-Type", "application/json");
@@ -151,7 +151,7 @@ impl Answer {
 
     /// The JSON of a success.
     #[track_caller]
-    fn json<T: DeserializeOwned>(self, status: u16) -> T {
+    pub(crate) fn json<T: DeserializeOwned>(self, status: u16) -> T {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), "application/json", "{}", answer.what);
         assert_eq!(answer.header("cache-control"), "no-store", "{}", answer.what);
@@ -161,7 +161,7 @@ impl Answer {
 
     /// The problem of a refusal; its form is looked at.
     #[track_caller]
-    fn problem(self, status: u16) -> Problem {
+    pub(crate) fn problem(self, status: u16) -> Problem {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), "application/problem+json", "{}", answer.what);
         let problem: Problem = serde_json::from_slice(&answer.body).expect("a problem");

@@ -15,3 +15,4 @@ mod kill;
 mod raw;
 mod resume;
 mod store;
+mod turn;

@@ -9,7 +9,7 @@ use axum::{
 };
 use http_body_util::LengthLimitError;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt::Display, net::IpAddr, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc};
 use stoa_protocol::{ErrorCode, Fault, Key, RoomId, Seq, fault_of, http::Operation, read_body};
 
 /// The header that makes a request idempotent.
@@ -48,7 +48,7 @@ impl Call {
     /// A code was none: what they are told.
     pub fn guessed(&self, fault: Fault) -> Fault {
         let now = self.hub().clock().now();
-        let limited = self.address.and_then(|address| self.shared.limiter.failure(address, now).err());
+        let limited = self.peer.as_ref().and_then(|peer| self.shared.limiter.failure(peer.address, now).err());
         limited.unwrap_or(fault)
     }
 

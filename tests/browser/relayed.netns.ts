@@ -1,0 +1,95 @@
+// Two browsers in networks that cannot reach each other call through the relay, with the configuration that is shipped.
+import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
+import { emptyPage, exchange, type IceServer, offer, picture, prepare } from "./bare.ts";
+
+const variable = (name: string): string => {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run tests/netns/run.sh npm --prefix tests/browser run relayed`);
+  return value;
+};
+
+const url = variable("STOA_NETNS_URL");
+const people = {
+  alice: { browser: variable("STOA_NETNS_ALICE"), token: variable("STOA_NETNS_TOKEN_ALICE") },
+  bob: { browser: variable("STOA_NETNS_BOB"), token: variable("STOA_NETNS_TOKEN_BOB") },
+};
+
+const browsers: Browser[] = [];
+
+/** A page in the network of its person. The certificate is the harness' own; the camera shows moving colours. */
+async function pageOf(name: keyof typeof people): Promise<Page> {
+  const browser = await chromium.launch({
+    executablePath: people[name].browser,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+    ],
+  });
+  browsers.push(browser);
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ["camera", "microphone"] });
+  return context.newPage();
+}
+
+/** Asks the server as its user would, from the page. */
+async function ask<T>(page: Page, name: keyof typeof people, method: string, path: string, body?: unknown): Promise<T> {
+  return page.evaluate(
+    async ([method, path, token, body]) => {
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      const response = await fetch(path, { method, headers, body });
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+      return response.json();
+    },
+    [method, path, people[name].token, body === undefined ? null : JSON.stringify(body)] as const,
+  );
+}
+
+test.afterEach(async () => {
+  for (const browser of browsers.splice(0)) await browser.close();
+});
+
+test("two whose networks do not reach each other see each other through the relay", async () => {
+  const [alice, bob] = [await pageOf("alice"), await pageOf("bob")];
+  await emptyPage(alice, url);
+  await emptyPage(bob, url);
+  await ask(alice, "alice", "PUT", "/v1/rooms/relayed", { kind: "session", members: [{ user: "bob" }] });
+  for (const [page, name] of [
+    [alice, "alice"],
+    [bob, "bob"],
+  ] as const) {
+    const ice = await ask<{ servers: IceServer[] }>(page, name, "POST", "/v1/rooms/relayed/ice", {});
+    expect(ice.servers.flatMap((server) => server.urls)).toHaveLength(2);
+    await prepare(page, ice.servers);
+  }
+  await offer(alice);
+  await expect(async () => {
+    await exchange(alice, bob);
+    for (const page of [alice, bob]) expect((await picture(page)).state).toBe("connected");
+  }).toPass({ intervals: [50] });
+
+  for (const page of [alice, bob]) {
+    const first = await picture(page);
+    expect([first.local, first.remote]).toContain("relay");
+    // Decoded, and going on.
+    await expect(async () => {
+      expect((await picture(page)).frames).toBeGreaterThan(first.frames + 10);
+    }).toPass({ intervals: [200] });
+  }
+});
+
+test("without a relay they do not reach each other", async () => {
+  const [alice, bob] = [await pageOf("alice"), await pageOf("bob")];
+  await emptyPage(alice, url);
+  await emptyPage(bob, url);
+  await prepare(alice, []);
+  await prepare(bob, []);
+  await offer(alice);
+  await expect(async () => {
+    await exchange(alice, bob);
+    expect((await picture(alice)).state).toBe("failed");
+  }).toPass({ intervals: [200], timeout: 90_000 });
+  expect((await picture(alice)).frames).toBe(0);
+});
