@@ -59,7 +59,10 @@ export async function prepare(page: Page, iceServers: IceServer[]): Promise<void
       void video.play();
     };
     window.bare = { pc, outbox };
-    const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 240 } });
+    const media = await navigator.mediaDevices.getUserMedia({
+      audio: true,
+      video: { width: 320, height: 240 },
+    });
     for (const track of media.getTracks()) pc.addTrack(track, media);
   }, iceServers);
 }

@@ -8,10 +8,25 @@ const variable = (name: string): string => {
   return value;
 };
 
+interface ConnectionCheck {
+  ice: { servers: IceServer[] };
+}
+
+interface CheckReport {
+  results: { name: string; status: string; reason?: string }[];
+  verdict: string;
+}
+
 const url = variable("STOA_NETNS_URL");
 const people = {
-  alice: { browser: variable("STOA_NETNS_ALICE"), token: variable("STOA_NETNS_TOKEN_ALICE") },
-  bob: { browser: variable("STOA_NETNS_BOB"), token: variable("STOA_NETNS_TOKEN_BOB") },
+  alice: {
+    browser: variable("STOA_NETNS_ALICE"),
+    token: variable("STOA_NETNS_TOKEN_ALICE"),
+  },
+  bob: {
+    browser: variable("STOA_NETNS_BOB"),
+    token: variable("STOA_NETNS_TOKEN_BOB"),
+  },
 };
 
 const browsers: Browser[] = [];
@@ -30,7 +45,10 @@ async function pageOf(name: keyof typeof people): Promise<Page> {
     ],
   });
   browsers.push(browser);
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ["camera", "microphone"] });
+  const context = await browser.newContext({
+    ignoreHTTPSErrors: true,
+    permissions: ["camera", "microphone"],
+  });
   return context.newPage();
 }
 
@@ -38,7 +56,10 @@ async function pageOf(name: keyof typeof people): Promise<Page> {
 async function ask<T>(page: Page, name: keyof typeof people, method: string, path: string, body?: unknown): Promise<T> {
   return page.evaluate(
     async ([method, path, token, body]) => {
-      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      const headers = {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+      };
       const response = await fetch(path, { method, headers, body });
       if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
       return response.json();
@@ -55,7 +76,10 @@ test("two whose networks do not reach each other see each other through the rela
   const [alice, bob] = [await pageOf("alice"), await pageOf("bob")];
   await emptyPage(alice, url);
   await emptyPage(bob, url);
-  await ask(alice, "alice", "PUT", "/v1/rooms/relayed", { kind: "session", members: [{ user: "bob" }] });
+  await ask(alice, "alice", "PUT", "/v1/rooms/relayed", {
+    kind: "session",
+    members: [{ user: "bob" }],
+  });
   for (const [page, name] of [
     [alice, "alice"],
     [bob, "bob"],
@@ -92,4 +116,62 @@ test("without a relay they do not reach each other", async () => {
     expect((await picture(alice)).state).toBe("failed");
   }).toPass({ intervals: [200], timeout: 90_000 });
   expect((await picture(alice)).frames).toBe(0);
+});
+
+test("the connection check finds every way that is there, and says why another is not", async () => {
+  const page = await pageOf("alice");
+  await emptyPage(page, url);
+  const check = await ask<ConnectionCheck>(page, "alice", "GET", "/v1/check");
+  expect(check).toMatchObject({
+    user: "alice",
+    address: "11.0.1.2",
+    secure: true,
+    websocket: "/v1/ws",
+  });
+  const run = (check: ConnectionCheck, only?: string[]) =>
+    page.evaluate(
+      async ([check, origin, only]) => {
+        // The client that the server serves, as any page would load it.
+        const { runChecks } = (await import(`${origin}/client/v1.js`)) as {
+          runChecks(options: object): Promise<CheckReport>;
+        };
+        return runChecks({ check, origin, ...(only ? { only } : {}) });
+      },
+      [check, url, only] as const,
+    );
+  const brief = ({ results }: CheckReport) =>
+    Object.fromEntries(results.map(({ name, status, reason }) => [name, reason ?? status]));
+
+  const { verdict, ...report } = await run(check);
+  expect(brief({ verdict, ...report })).toEqual({
+    websocket: "ok",
+    clock: "ok",
+    stun: "ok",
+    turn_udp: "ok",
+    turn_tcp: "ok",
+    turn_tls: "not_configured",
+    camera: "ok",
+    microphone: "ok",
+  });
+  expect(verdict).toBe("good");
+
+  const relays = ["turn_udp", "turn_tcp"];
+  const forged = check.ice.servers.map((server) => ({
+    ...server,
+    credential: "forged",
+  }));
+  expect(brief(await run({ ...check, ice: { servers: forged } }, relays))).toEqual({
+    turn_udp: "unauthorized",
+    turn_tcp: "unauthorized",
+  });
+  const nowhere = check.ice.servers.map((server) => ({
+    ...server,
+    urls: server.urls.map((url) => url.replace(":3478", ":9")),
+  }));
+  const dead = await run({ ...check, ice: { servers: nowhere } }, ["stun", ...relays]);
+  expect(dead.verdict).toBe("blocked");
+  for (const { status, reason } of dead.results) {
+    expect(status).toBe("failed");
+    expect(["unreachable", "timeout"]).toContain(reason);
+  }
 });
