@@ -15,6 +15,8 @@
 
 folder=""
 services=()
+# Coturn gets another signal than Postgres: what a script starts in the background ignores interrupts, and it keeps to that.
+coturn=""
 child=""
 
 # A port below the range that the system hands out by itself. Somebody may take it before the service does; then the
@@ -61,11 +63,20 @@ start_postgres() {
     die "Postgres did not start in $attempt attempts"
 }
 
+# Made before coturn starts: its threads would lock each other out while they make it, and refuse good credentials
+# meanwhile. The program writes a log wherever it can; it tells where.
+make_turn_database() {
+    "${as_service[@]}" turnadmin --list --userdb "$folder/turn.db" >"$folder/turnadmin.log" 2>&1 ||
+        { cat "$folder/turnadmin.log" >&2; die "turnadmin failed"; }
+    sed -n 's/.*log file opened: //p' "$folder/turnadmin.log" | xargs -r rm -f
+}
+
 start_coturn() {
     has turnserver || die "coturn is missing; scripts/set-up.sh coturn tells how to get it"
     local port pid attempt
     export STOA_TEST_TURN_SECRET_FILE=$folder/turn-secret STOA_TEST_TURN_LOG=$folder/turn.log
     od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$STOA_TEST_TURN_SECRET_FILE"
+    make_turn_database
     for attempt in 1 2 3 4 5; do
         port=$(free_port)
         # The configuration is the shipped one; the command line has what its first block leaves to the operator, and
@@ -78,7 +89,7 @@ start_coturn() {
         pid=$!
         while kill -0 "$pid" 2>/dev/null; do
             if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && grep -q 'Total General servers' "$STOA_TEST_TURN_LOG"; then
-                services+=("$pid")
+                coturn=$pid
                 export STOA_TEST_TURN_PORT=$port
                 say "coturn: $(sed -n "s/^Version Coturn-\([^ ]*\).*/\1/p" "$STOA_TEST_TURN_LOG") on port $port"
                 return
@@ -102,6 +113,10 @@ stop_all() {
         kill -INT "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
+    if [ -n "$coturn" ]; then
+        kill -TERM "$coturn" 2>/dev/null || true
+        wait "$coturn" 2>/dev/null || true
+    fi
     [ -z "$folder" ] || rm -rf "$folder"
 }
 trap stop_all EXIT

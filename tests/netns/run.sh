@@ -101,6 +101,10 @@ start_network() {
 }
 
 start_coturn() {
+    # Made beforehand: its threads would lock each other out while they make it, and refuse good credentials meanwhile.
+    # The program writes a log wherever it can; it tells where.
+    turnadmin --list --userdb "$folder/turn.db" >"$folder/turnadmin.log" 2>&1 || die "$(cat "$folder/turnadmin.log")"
+    sed -n 's/.*log file opened: //p' "$folder/turnadmin.log" | xargs -r rm -f
     # The configuration is the shipped one; the command line has what its first block leaves to the operator, and keeps
     # the process out of the system's folders.
     in_hub turnserver -c "$root/turn-config/turnserver.conf" --listening-ip "$address" --relay-ip "$address" \
@@ -129,7 +133,7 @@ start_stoa() {
 
 # Waits until a process has said something: await WHAT PID LOG WORDS
 await() {
-    until grep -q "$4" "$3"; do
+    until grep -q "$4" "$3" 2>/dev/null; do
         kill -0 "$2" 2>/dev/null || { cat "$3" >&2; die "$1 ended"; }
         sleep 0.1
     done

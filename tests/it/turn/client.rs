@@ -1,6 +1,6 @@
 //! A TURN client of a few requests (RFC 8656), over TCP: nothing is lost on the way, so nothing is sent twice.
 
-use rtc_crypto::providers::ring::RingCrypto;
+use rtc_crypto::providers::RingCrypto;
 use rtc_stun::{
     attributes::{
         ATTR_CHANNEL_NUMBER, ATTR_NONCE, ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_REQUESTED_TRANSPORT,
@@ -43,20 +43,21 @@ pub struct Refused {
 }
 
 /// A connection to a TURN server.
+#[derive(Debug)]
 pub struct Turn {
     stream: TcpStream,
 }
 
 /// A relay at the server. It ends with the connection.
+#[derive(Debug)]
 pub struct Allocation {
     turn: Turn,
     key: Key,
-    /// Where peers would find it.
-    pub relayed: IpAddr,
     next_channel: u16,
 }
 
 /// What every request of an allocation is signed with.
+#[derive(Debug)]
 struct Key {
     username: String,
     password: String,
@@ -94,7 +95,7 @@ impl Turn {
         let mut relayed = XorMappedAddress::default();
         relayed.get_from_as(&answer, ATTR_XOR_RELAYED_ADDRESS).expect("the relay's address");
         assert_eq!(relayed.ip.is_ipv6(), family == Family::V6, "the family that was asked for");
-        Ok(Allocation { turn: self, key, relayed: relayed.ip, next_channel: FIRST_CHANNEL })
+        Ok(Allocation { turn: self, key, next_channel: FIRST_CHANNEL })
     }
 
     async fn ask(&mut self, method: Method, fill: impl FnOnce(&mut Message), key: Option<&Key>) -> Option<Message> {
