@@ -9,7 +9,7 @@ npm_install web/reference
 
 scripts_parse() {
     local file
-    for file in scripts/*.sh .ci/run; do
+    for file in scripts/*.sh tests/netns/*.sh .ci/run; do
         bash -n "$file" || return 1
     done
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools that are named, or says what to install: set-up.sh rust node postgres chromium coturn strace
+# Installs the tools that are named, or says what to install: set-up.sh rust node postgres chromium coturn netns strace
 # Only a root user on a Debian-like system gets packages installed; everybody else gets the command to run.
 . "$(dirname "$0")/common.sh"
 
@@ -34,6 +34,12 @@ wants_chromium() {
 
 wants_coturn() {
     has turnserver || packages+=(coturn)
+}
+
+# Networks of the tests' own, and a certificate in them.
+wants_netns() {
+    has ip || packages+=(iproute2)
+    has openssl || packages+=(openssl)
 }
 
 wants_strace() {

@@ -4,7 +4,7 @@
 . "$root/scripts/find.sh"
 
 if [ "${1:-}" != inside ]; then
-    scripts/set-up.sh rust node postgres chromium coturn strace
+    scripts/set-up.sh rust node postgres chromium coturn netns strace
     npm_install web
     npm_install tests/browser
     step "the page" npm --prefix web run build
@@ -29,6 +29,8 @@ run() {
 run "Rust tests" cargo test --locked --workspace --no-fail-fast
 run "web tests" npm --prefix web test
 run "browser tests" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" npm --prefix tests/browser test
+run "relayed calls" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" \
+    tests/netns/run.sh npm --prefix tests/browser run relayed
 # Last, because it puts a server with planted bugs in the place of the true one.
 run "planted bugs are found" cargo test --locked --package stoa --features planted-bugs --test it planted
 
