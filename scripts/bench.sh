@@ -39,5 +39,6 @@ measure acks-one-room-sqlite acks --rooms 1 --members 4 --in-flight 128
 measure acks-many-rooms-postgres acks --rooms 1000 --members 2 --database-url "$STOA_TEST_POSTGRES"
 measure acks-one-room-postgres acks --rooms 1 --members 4 --in-flight 128 --database-url "$STOA_TEST_POSTGRES"
 measure class-of-1000 class --members 1000
+measure calls calls --calls 1000 --rate 2000
 measure reconnect-storm storm --connections 10000
 say "reports are in $reports"
