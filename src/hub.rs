@@ -50,7 +50,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize},
     },
 };
-use stoa_protocol::{Cursor, Fault, Millis, Profile, RoomId, RoomInfo, Seq, UserId};
+use stoa_protocol::{Cursor, Fault, IceServers, Millis, Profile, RoomId, RoomInfo, Seq, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use users::{UserCell, UserReadTask, UserReads};
 use writer::{LaneTask, Writer};
@@ -179,6 +179,11 @@ impl Hub {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// The ICE servers for one who may take part in a call, from now on.
+    pub fn ice_servers(&self, user: &UserId) -> IceServers {
+        self.ice.servers(user, self.clock.now())
     }
 
     /// The bounds.

@@ -1,7 +1,6 @@
 //! Calls beside the socket: ICE servers, and what the server can say when somebody asks what works.
 
 use super::call::{Call, json};
-use crate::hub::IceSource;
 use axum::{
     http::{StatusCode, header},
     response::Response,
@@ -14,8 +13,7 @@ pub async fn servers(call: Call) -> Result<Response, Fault> {
     if !now.access.has(Capability::Call) {
         return Err(Fault::forbidden("this needs the capability `call`"));
     }
-    let servers = call.shared.api.ice.servers(&who.user, call.hub().clock().now());
-    json(StatusCode::OK, &servers)
+    json(StatusCode::OK, &call.hub().ice_servers(&who.user))
 }
 
 pub async fn check(call: Call) -> Result<Response, Fault> {
