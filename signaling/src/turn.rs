@@ -15,7 +15,7 @@
 //! ```
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 use std::{fmt, str::FromStr, sync::Arc};
