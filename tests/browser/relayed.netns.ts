@@ -132,7 +132,7 @@ test("the connection check finds every way that is there, and says why another i
     page.evaluate(
       async ([check, origin, only]) => {
         // The client that the server serves, as any page would load it.
-        const { runChecks } = (await import(`${origin}/client/v1.js`)) as {
+        const { runChecks } = (await import(`${origin}/client/check.v1.js`)) as {
           runChecks(options: object): Promise<CheckReport>;
         };
         return runChecks({ check, origin, ...(only ? { only } : {}) });

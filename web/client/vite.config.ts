@@ -6,6 +6,8 @@ const ENTRIES: Record<string, [string, string]> = {
   react: ["src/react.ts", "react.js"],
   /** Shared documents: Yjs is three times as large as everything else, and who only chats has no use for it. */
   documents: ["src/documents.ts", "documents.v1.js"],
+  /** The look at what works: wanted once before a call, not by every page. */
+  check: ["src/check.ts", "check.v1.js"],
 };
 
 export default defineConfig(({ mode }) => {

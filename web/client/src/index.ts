@@ -2,18 +2,6 @@
 // reconnect: each event once, in order, and what the user sent arrives or says why not.
 export { backoff } from "./backoff.ts";
 export type { Port, PortHandler } from "./channels.ts";
-export type {
-  CheckBrowser,
-  CheckedServer,
-  CheckName,
-  CheckOptions,
-  CheckReason,
-  CheckReport,
-  CheckResult,
-  CheckVerdict,
-  ConnectionCheck,
-} from "./check.ts";
-export { runChecks } from "./check.ts";
 export { Client, connect } from "./client.ts";
 export type { Clock } from "./clock.ts";
 export { NoToken, StoaError } from "./errors.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type CheckBrowser, type CheckName, type CheckResult, type ConnectionCheck, runChecks } from "../src/index.ts";
+import { type CheckBrowser, type CheckName, type CheckResult, type ConnectionCheck, runChecks } from "../src/check.ts";
 
 /** What stands behind an address. */
 type Behind = "works" | "closed" | "silent" | "unreachable" | 401 | 486;
