@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::{
+    calls::{self, Calls},
     commands::{self, Source, beside::Comparison, class, idle::IdleComparison, run::Run, storm},
     engine::{Cut, Options, Plan},
     floor::Floor,
@@ -39,6 +40,8 @@ enum Cmd {
     Storm(StormArgs),
     /// One class that fills: bytes per arrival
     Class(ClassArgs),
+    /// Calls that exchange offers, answers and candidates at a rate
+    Calls(CallsArgs),
     /// The bare broadcast server that Stoa is compared with
     Floor(FloorArgs),
 }
@@ -244,6 +247,33 @@ struct ClassArgs {
 }
 
 #[derive(Debug, Args)]
+struct CallsArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Calls, each in a room of its own
+    #[arg(long, default_value_t = 500)]
+    calls: usize,
+    /// Participants of each, 2 to 6; everybody has a link to every other
+    #[arg(long, default_value_t = 2)]
+    participants: usize,
+    /// Signals per second in all; answers come on top
+    #[arg(long, default_value_t = 1_000.0)]
+    rate: f64,
+    /// Of so many signals of an end one is an offer, the others are candidates
+    #[arg(long, default_value_t = 10)]
+    offer_every: u32,
+    /// Seconds at the rate before the measurement
+    #[arg(long, default_value_t = 3.0)]
+    warmup: f64,
+    /// Seconds that are measured
+    #[arg(long, default_value_t = 20.0)]
+    seconds: f64,
+    /// Seconds that are waited for the last confirmations, at most
+    #[arg(long, default_value_t = 30.0)]
+    drain: f64,
+}
+
+#[derive(Debug, Args)]
 struct FloorArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:0")]
@@ -397,6 +427,25 @@ impl ClassArgs {
     }
 }
 
+impl CallsArgs {
+    fn run(&self) -> anyhow::Result<bool> {
+        let calls = Calls {
+            calls: self.calls,
+            participants: self.participants,
+            rate: self.rate,
+            offer_every: self.offer_every,
+            warmup: seconds(self.warmup)?,
+            measured: seconds(self.seconds)?,
+            drain: seconds(self.drain)?,
+        };
+        calls::check(&calls)?;
+        let report = calls.run(&self.target.source()?)?;
+        print!("{report}");
+        commands::write_json(self.target.json.as_deref(), &report)?;
+        Ok(report.findings.is_empty())
+    }
+}
+
 impl FloorArgs {
     fn run(&self) -> anyhow::Result<bool> {
         process::allow_connections(FEW)?;
@@ -415,6 +464,7 @@ pub fn main() -> ExitCode {
         Cmd::Acks(args) => args.run(),
         Cmd::Storm(args) => args.run(),
         Cmd::Class(args) => args.run(),
+        Cmd::Calls(args) => args.run(),
         Cmd::Floor(args) => args.run(),
     };
     match outcome {

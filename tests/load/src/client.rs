@@ -64,6 +64,12 @@ impl Client {
         Ok(client)
     }
 
+    /// The socket, and what was received and not read.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        let rest = self.received[self.at..].to_vec();
+        (self.stream, rest)
+    }
+
     /// Sends a command; the number names its reply.
     ///
     /// # Errors
