@@ -68,7 +68,6 @@ pub struct Hub {
     pub metrics: Arc<Metrics>,
     /// Keys digests, session secrets and names of rooms; the same on every node.
     secret: [u8; 32],
-    ice: Arc<dyn IceSource>,
     rooms: DashMap<RoomId, Arc<RoomCell>>,
     users: DashMap<UserId, Arc<UserCell>>,
     /// The small rooms in memory in which a user's presence is told.
@@ -147,7 +146,6 @@ impl Hub {
             limits: parts.limits,
             metrics: parts.metrics,
             secret: parts.secret,
-            ice: parts.ice,
             rooms: DashMap::new(),
             users: DashMap::new(),
             told_in: DashMap::new(),
