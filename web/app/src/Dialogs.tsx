@@ -1,17 +1,22 @@
-import { lazy, Suspense } from "react";
+import { later } from "./later.tsx";
 import { showDialog, useShown } from "./told.ts";
 
+const onFail = () => showDialog(undefined);
+
 // Dialogs and the library under them come when the first one is opened.
-const CreateRoom = lazy(() => import("./dialogs/CreateRoom.tsx"));
-const RoomSettings = lazy(() => import("./dialogs/RoomSettings.tsx"));
-const InvitePeople = lazy(() => import("./dialogs/InvitePeople.tsx"));
-const PersonCard = lazy(() => import("./dialogs/PersonCard.tsx"));
-const SettingsDialog = lazy(() => import("./dialogs/SettingsDialog.tsx"));
+const CreateRoom = later({ load: () => import("./dialogs/CreateRoom.tsx").then((file) => file.default), onFail });
+const RoomSettings = later({ load: () => import("./dialogs/RoomSettings.tsx").then((file) => file.default), onFail });
+const InvitePeople = later({ load: () => import("./dialogs/InvitePeople.tsx").then((file) => file.default), onFail });
+const PersonCard = later({ load: () => import("./dialogs/PersonCard.tsx").then((file) => file.default), onFail });
+const SettingsDialog = later({
+  load: () => import("./dialogs/SettingsDialog.tsx").then((file) => file.default),
+  onFail,
+});
 
 export function Dialogs() {
   const shown = useShown();
   if (!shown) return null;
-  return <Suspense>{one(shown)}</Suspense>;
+  return one(shown);
 }
 
 function one(shown: NonNullable<ReturnType<typeof useShown>>) {

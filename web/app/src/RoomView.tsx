@@ -1,9 +1,12 @@
 import type { Message, Room, RoomState } from "@stoa/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Banner } from "./Banner.tsx";
+import { Boundary } from "./Boundary.tsx";
 import { StageButton, StageSlot } from "./board/StageSlot.tsx";
 import { Composer, type Wish } from "./chat/Composer.tsx";
 import { type Chat, ChatContext, type RowActions, rightsOf } from "./chat/chat.ts";
+import { EmojiPopover } from "./chat/EmojiButton.tsx";
+import { Tools } from "./chat/MessageRow.tsx";
 import { PinsPane } from "./chat/PinsPane.tsx";
 import { findMessage, keyOf } from "./chat/rows.ts";
 import { SearchPane } from "./chat/SearchPane.tsx";
@@ -13,13 +16,15 @@ import { Timeline } from "./chat/Timeline.tsx";
 import { Typing } from "./chat/Typing.tsx";
 import { useClientState, useMedia, useOpenRoom, useProfiles, useRoomState, useRooms } from "./hooks.ts";
 import { PinIcon, SearchIcon } from "./icons.tsx";
+import { whenIdle } from "./later.tsx";
 import { People } from "./People.tsx";
 import { go, type View } from "./place.ts";
 import { Refused } from "./Refused.tsx";
 import { RoomHead } from "./RoomHead.tsx";
 import { SideView } from "./SideView.tsx";
 import { plain } from "./text.tsx";
-import { faultText, useWords } from "./words/index.ts";
+import { say } from "./told.ts";
+import { currentWords, faultText, useWords } from "./words/index.ts";
 
 interface Props {
   id: string;
@@ -35,6 +40,27 @@ type Aside =
   | { kind: "thread"; root: number; at: { seq: number; stamp: number } | undefined }
   | { kind: "search" }
   | { kind: "pins" };
+
+/** What the first message that is pointed at needs is got while the room is read. */
+function useLaterParts(isOpen: boolean): void {
+  useEffect(() => {
+    if (!isOpen) return;
+    return whenIdle(() => {
+      Tools.preload();
+      EmojiPopover.preload();
+    });
+  }, [isOpen]);
+}
+
+/** What stands beside the chat cannot be shown: the chat goes on, and it is said. */
+function PartAway({ onClose }: { onClose: () => void }) {
+  const close = useRef(onClose);
+  useEffect(() => {
+    say(currentWords().partAway, "problem");
+    close.current();
+  }, []);
+  return null;
+}
 
 let stamps = 0;
 /** Two wishes for the same thing are two. */
@@ -62,6 +88,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
     [state.messages, state.beside],
   );
   usePlaceOf(seq, state, goTo);
+  useLaterParts(state.phase === "open");
 
   useEffect(() => {
     document.title = words.unreadTitle(unread, `${plain(title)} · Stoa`);
@@ -80,7 +107,9 @@ export function RoomView({ id, unread, seq, view }: Props) {
   };
   return (
     <ChatContext value={chat}>
-      <StageSlot room={room} state={state} view={view} />
+      <Boundary key={view} fallback={<PartAway onClose={() => go({ room: id })} />}>
+        <StageSlot room={room} state={state} view={view} />
+      </Boundary>
       <main className="room" id="room" tabIndex={-1} data-phase={state.phase} data-seq={state.seq} data-view={view}>
         <RoomHead
           state={state}

@@ -8,12 +8,15 @@ import "./styles/panes.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App.tsx";
+import { Boundary, Broken } from "./Boundary.tsx";
 import "./theme.ts";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");
 createRoot(root).render(
   <StrictMode>
-    <App />
+    <Boundary fallback={<Broken />}>
+      <App />
+    </Boundary>
   </StrictMode>,
 );

@@ -31,7 +31,7 @@ import { useWords } from "../words/index.ts";
 import { CompletionList, type Offer, useCompletion, usePeopleOf } from "./Completion.tsx";
 import { useChat } from "./chat.ts";
 import { type Draft, keepDraft, placeOf, readDraft } from "./drafts.ts";
-import { EmojiButton } from "./EmojiPicker.tsx";
+import { EmojiButton } from "./EmojiButton.tsx";
 import { applyChange, continued, type Mark, mark, markOf } from "./format.ts";
 import { plainText } from "./markdown.ts";
 import { findMentions } from "./mentions.ts";

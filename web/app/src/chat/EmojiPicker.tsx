@@ -1,7 +1,4 @@
 import { type EmojiData, EmojiPicker as Picker } from "frimousse";
-import { type ReactNode, useState } from "react";
-import { Button, Dialog, DialogTrigger, Popover } from "react-aria-components";
-import { SmileIcon } from "../icons.tsx";
 import { useWords } from "../words/index.ts";
 import { emojiLanguage, loadEmoji, usualEmoji } from "./emoji.ts";
 
@@ -76,40 +73,5 @@ export function EmojiPicker({ onPick }: { onPick: (emoji: string) => void }) {
         />
       </Picker.Viewport>
     </Picker.Root>
-  );
-}
-
-interface ButtonProps {
-  label: string;
-  className: string;
-  onPick: (emoji: string) => void;
-  onOpen?: (isOpen: boolean) => void;
-  children?: ReactNode;
-}
-
-/** A button that opens the picker. */
-export function EmojiButton({ label, className, onPick, onOpen, children }: ButtonProps) {
-  const words = useWords();
-  const [isOpen, setOpen] = useState(false);
-  const change = (open: boolean) => {
-    setOpen(open);
-    onOpen?.(open);
-  };
-  return (
-    <DialogTrigger isOpen={isOpen} onOpenChange={change}>
-      <Button className={className} aria-label={label}>
-        {children ?? <SmileIcon />}
-      </Button>
-      <Popover className="popover" placement="top end" offset={6}>
-        <Dialog className="popover-body" aria-label={words.chat.pickEmoji}>
-          <EmojiPicker
-            onPick={(emoji) => {
-              change(false);
-              onPick(emoji);
-            }}
-          />
-        </Dialog>
-      </Popover>
-    </DialogTrigger>
   );
 }

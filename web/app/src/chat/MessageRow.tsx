@@ -2,6 +2,7 @@ import type { ShownMessage } from "@stoa/client";
 import { memo, useMemo, useRef, useState } from "react";
 import { Avatar } from "../Avatar.tsx";
 import { MegaphoneIcon, PinIcon, ThreadIcon } from "../icons.tsx";
+import { later } from "../later.tsx";
 import { excerpt, Name, plain } from "../text.tsx";
 import { fullTimeOf, timeOf } from "../time.ts";
 import { useWords } from "../words/index.ts";
@@ -10,7 +11,7 @@ import { Markup } from "./Markup.tsx";
 import type { RowState } from "./MessageList.tsx";
 import { plainText } from "./markdown.ts";
 import { Reactions } from "./Reactions.tsx";
-import { Sheet, Tools } from "./Tools.tsx";
+import type { SheetProps, ToolsProps } from "./Tools.tsx";
 
 interface Props extends RowState {
   row: string;
@@ -19,6 +20,13 @@ interface Props extends RowState {
   /** The message that this one answers, when it is known. */
   answered: ShownMessage | undefined;
 }
+
+/** What can be done with a message, and the menus under it, come when a message is pointed at, or before. */
+export const Tools = later<ToolsProps>({ load: () => import("./Tools.tsx").then((file) => file.Tools) });
+const Sheet = later<SheetProps>({
+  load: () => import("./Tools.tsx").then((file) => file.Sheet),
+  onFail: ({ onClose }) => onClose(),
+});
 
 /** How long a finger rests on a message before its actions are shown. */
 const LONG_PRESS_MS = 450;

@@ -6,8 +6,8 @@ import { Name } from "../text.tsx";
 import { timeOf } from "../time.ts";
 import { faultText, useWords } from "../words/index.ts";
 import { useChat } from "./chat.ts";
+import { copy } from "./copy.ts";
 import { Markup } from "./Markup.tsx";
-import { copy } from "./Tools.tsx";
 
 interface Props {
   row: string;

@@ -2,7 +2,7 @@ import type { Reaction, ShownMessage } from "@stoa/client";
 import { plain } from "../text.tsx";
 import { listOf, useWords } from "../words/index.ts";
 import { useChat } from "./chat.ts";
-import { EmojiButton } from "./EmojiPicker.tsx";
+import { EmojiButton } from "./EmojiButton.tsx";
 import { rememberEmoji } from "./emoji.ts";
 
 /** People that are named; the rest is a number. */

@@ -26,8 +26,10 @@ import {
 } from "../icons.tsx";
 import { addressOf } from "../place.ts";
 import { useWords } from "../words/index.ts";
-import { type Chat, useChat } from "./chat.ts";
-import { EmojiButton, EmojiPicker } from "./EmojiPicker.tsx";
+import { useChat } from "./chat.ts";
+import { copy } from "./copy.ts";
+import { EmojiButton } from "./EmojiButton.tsx";
+import { EmojiPicker } from "./EmojiPicker.tsx";
 import { usualEmoji } from "./emoji.ts";
 import { react } from "./Reactions.tsx";
 
@@ -40,6 +42,15 @@ interface Props {
   hold: (isHeld: boolean) => void;
 }
 
+export interface ToolsProps extends Props {
+  /** Asks for the sheet. */
+  onSheet: () => void;
+}
+
+export interface SheetProps extends Props {
+  onClose: () => void;
+}
+
 interface Action {
   id: string;
   label: string;
@@ -48,7 +59,7 @@ interface Action {
   run: () => void;
 }
 
-export function Tools({ message, hold, onSheet }: Props & { onSheet: () => void }) {
+export function Tools({ message, hold, onSheet }: ToolsProps) {
   const words = useWords();
   const chat = useChat();
   const { room, rights, actions, thread } = chat;
@@ -146,7 +157,7 @@ function Tool({ label, onPress, children }: { label: string; onPress: () => void
 }
 
 /** The same for fingers. */
-export function Sheet({ message, onClose }: Props & { onClose: () => void }) {
+export function Sheet({ message, onClose }: SheetProps) {
   const words = useWords();
   const { room, rights } = useChat();
   const [step, setStep] = useState<"actions" | "emoji" | "delete">("actions");
@@ -248,19 +259,6 @@ function linkTo(room: string, { seq, thread }: ShownMessage): string {
   const url = addressOf({ room, seq: thread ?? seq });
   if (thread !== undefined) url.searchParams.set("reply", String(seq));
   return url.href;
-}
-
-/** Pages that are not served over TLS have no clipboard of their own. */
-export function copy(text: string, told: string, actions: Pick<Chat["actions"], "tell">): void {
-  const done = () => actions.tell(told);
-  if (navigator.clipboard) return void navigator.clipboard.writeText(text).then(done, () => {});
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.className = "hidden";
-  document.body.append(field);
-  field.select();
-  if (document.execCommand("copy")) done();
-  field.remove();
 }
 
 function AskDelete({ message, onClose }: { message: ShownMessage; onClose: () => void }) {

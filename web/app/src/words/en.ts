@@ -43,6 +43,10 @@ export const en = {
   skip: "Skip to the room",
   serverAway: "The server cannot be reached",
   serverAwayWhy: "It is tried again by itself.",
+  partAway: "This part of the page could not be loaded. Try again, or reload the page.",
+  broken: "Something went wrong here",
+  brokenWhy: "Reload the page to go on. What you wrote is kept.",
+  reloadPage: "Reload the page",
 
   // The list of rooms
   rooms: "Rooms",
