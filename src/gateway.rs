@@ -29,12 +29,28 @@ pub use proxies::TrustedProxies;
 
 use async_trait::async_trait;
 use std::{net::IpAddr, sync::Arc};
-use stoa_protocol::{CloseCode, Millis, limits};
+use stoa_protocol::{CloseCode, DocumentId, Millis, RoomId, limits};
 
 /// What connections speak to: the hub.
 pub trait Handler: Send + Sync + 'static {
     /// A new connection, upgraded but still a stranger. Called once for each; must not block.
     fn accept(&self, peer: &Peer, mailbox: Arc<Mailbox>) -> Box<dyn Session>;
+
+    /// The same for a plain Yjs provider. A handler without documents takes it for any connection.
+    fn accept_document(&self, peer: &Peer, mailbox: Arc<Mailbox>, _wanted: Wanted) -> Box<dyn Session> {
+        self.accept(peer, mailbox)
+    }
+}
+
+/// A document that a plain Yjs provider asks for in its address.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The room.
+    pub room: RoomId,
+    /// The document.
+    pub document: DocumentId,
+    /// What is to open it; not looked at yet, and never to be logged.
+    pub ticket: String,
 }
 
 /// Who is at the other end, as far as the transport knows.
@@ -55,7 +71,7 @@ pub trait Session: Send {
     /// written meanwhile.
     async fn text(&mut self, text: &str) -> Result<(), CloseCode>;
 
-    /// One whole binary message (none are legal yet).
+    /// One whole binary message: of a shared document.
     async fn binary(&mut self, bytes: &[u8]) -> Result<(), CloseCode>;
 
     /// The mailbox fell below its low-water mark after a refused push, or [`Mailbox::wake`] was called.
@@ -63,6 +79,11 @@ pub trait Session: Send {
 
     /// Largest message that may be read now, bytes of payload: 4 KiB before `hello`, 64 KiB after.
     fn frame_limit(&self) -> usize;
+
+    /// The same for binary messages: larger while a shared document is open.
+    fn binary_limit(&self) -> usize {
+        self.frame_limit()
+    }
 
     /// When [`Session::tick`] wants to be called, by the Clock: the deadline of `hello`, the token's expiry. Asked
     /// again after every call.

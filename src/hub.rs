@@ -8,6 +8,7 @@ mod admin;
 mod calls;
 mod commands;
 mod conn;
+mod documents;
 mod encode;
 mod flush;
 mod ice;
@@ -25,8 +26,10 @@ mod timers;
 mod users;
 mod writer;
 
+pub use crate::storage::DocumentKey;
 pub use admin::{ExportPage, RoomNow};
 pub use conn::Conn;
+pub use documents::{DocumentCell, Replica, content_json};
 pub use ice::{IceSource, NoIce};
 pub use links::{Lead, Terms, guest_name};
 pub use room::RoomCell;
@@ -36,7 +39,7 @@ use crate::{
     auth::{Minter, Verifier},
     clock::Clock,
     config::Limits,
-    gateway::{Handler, Mailbox, Peer, Session},
+    gateway::{Handler, Mailbox, Peer, Session, Wanted},
     metrics::Metrics,
     storage::{SharedStore, UserState},
 };
@@ -89,6 +92,14 @@ pub struct Hub {
     list_queue: Mutex<Vec<Arc<UserCell>>>,
     /// Rooms about which the store knows more than memory may.
     suspects: Mutex<BTreeSet<RoomId>>,
+    /// Shared documents in memory.
+    documents: DashMap<DocumentKey, Arc<documents::DocumentCell>>,
+    saves: documents::Saves,
+    /// Connections of plain Yjs providers, which belong to no user's stream.
+    plain: DashMap<u64, (Arc<Conn>, DocumentKey)>,
+    /// Tasks of documents, and what ends them.
+    tasks: TaskTracker,
+    stop_documents: CancellationToken,
     /// Connections that want their list told.
     list_watchers: AtomicUsize,
     next_conn: AtomicU64,
@@ -131,6 +142,7 @@ pub struct Tasks {
     lanes: Vec<LaneTask>,
     flush: FlushTask,
     users: UserReadTask,
+    save: documents::SaveTask,
 }
 
 impl Hub {
@@ -138,6 +150,7 @@ impl Hub {
     pub fn new(parts: Parts) -> (Arc<Self>, Tasks) {
         let (writer, lanes) = Writer::new(parts.lanes, parts.limits.writer_queue as usize);
         let (flusher, flush) = Flusher::new();
+        let (saves, save) = documents::Saves::new();
         let (user_reads, users) = UserReads::new(parts.store.clone());
         let hub = Self {
             store: parts.store,
@@ -160,13 +173,18 @@ impl Hub {
             ticking: Mutex::default(),
             list_queue: Mutex::default(),
             suspects: Mutex::default(),
+            documents: DashMap::new(),
+            saves,
+            plain: DashMap::new(),
+            tasks: TaskTracker::new(),
+            stop_documents: CancellationToken::new(),
             list_watchers: AtomicUsize::new(0),
             next_conn: AtomicU64::new(1),
             guests: parts.guests,
             public_url: parts.public_url,
             revocations: AtomicU64::new(0),
         };
-        (Arc::new(hub), Tasks { lanes, flush, users })
+        (Arc::new(hub), Tasks { lanes, flush, users, save })
     }
 
     /// The database, for what has no room: health and the host application's bulk reads.
@@ -278,6 +296,12 @@ impl Tasks {
     ) {
         tracker.spawn(self.flush.run(shutdown.clone()));
         tracker.spawn(self.users.run(shutdown.clone()));
+        tracker.spawn(self.save.run(hub.clone(), stop_writing.clone()));
+        let (stop, documents) = (shutdown.clone(), hub.stop_documents.clone());
+        tracker.spawn(async move {
+            stop.cancelled().await;
+            documents.cancel();
+        });
         tracker.spawn(timers::run(hub.clone(), shutdown.clone()));
         for lane in self.lanes {
             tracker.spawn(lane.run(hub.clone(), stop_writing.clone()));
@@ -291,6 +315,12 @@ pub struct HubHandler(pub Arc<Hub>);
 impl Handler for HubHandler {
     fn accept(&self, peer: &Peer, mailbox: Arc<Mailbox>) -> Box<dyn Session> {
         Box::new(HubSession::new(self.0.clone(), peer, mailbox))
+    }
+
+    fn accept_document(&self, peer: &Peer, mailbox: Arc<Mailbox>, wanted: Wanted) -> Box<dyn Session> {
+        let Wanted { room, document, ticket } = wanted;
+        let key = DocumentKey { room, document };
+        Box::new(documents::PlainSession::new(self.0.clone(), peer, mailbox, key, ticket))
     }
 }
 

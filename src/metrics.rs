@@ -73,6 +73,14 @@ pub struct Metrics {
     pub batch_jobs: Histogram,
     /// Jobs that wait for the writer.
     pub writer_waiting: Gauge,
+    /// Shared documents in memory.
+    pub documents: Gauge,
+    /// Those whose last save failed and is tried again.
+    pub documents_unsaved: Gauge,
+    /// Edits of documents that are on disk.
+    pub documents_saved: Counter,
+    /// Updates that were refused.
+    pub documents_refused: Counter,
     /// Bytes that wait in mailboxes.
     pub queued_bytes: Gauge,
     /// Calls that run.
@@ -163,6 +171,10 @@ impl Metrics {
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
             batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             writer_waiting: Gauge::default(),
+            documents: Gauge::default(),
+            documents_unsaved: Gauge::default(),
+            documents_saved: Counter::default(),
+            documents_refused: Counter::default(),
             queued_bytes: Gauge::default(),
             calls: Gauge::default(),
             call_joins: Counter::default(),
@@ -187,6 +199,11 @@ impl Metrics {
         registry.register_with_unit("commit", help, Unit::Seconds, self.commit_seconds.clone());
         registry.register("batch_jobs", "Jobs of a batch", self.batch_jobs.clone());
         registry.register("writer_waiting", "Jobs that wait for the writer", self.writer_waiting.clone());
+        registry.register("documents", "Shared documents in memory", self.documents.clone());
+        let help = "Shared documents whose last save failed and is tried again";
+        registry.register("documents_unsaved", help, self.documents_unsaved.clone());
+        registry.register("documents_saved", "Edits of documents that are on disk", self.documents_saved.clone());
+        registry.register("documents_refused", "Updates that were refused", self.documents_refused.clone());
         registry.register_with_unit("queued", "Bytes that wait in mailboxes", Unit::Bytes, self.queued_bytes.clone());
         registry.register("calls", "Calls that run", self.calls.clone());
         registry.register("call_joins", "Sessions that joined a call", self.call_joins.clone());

@@ -7,6 +7,7 @@
 //!
 //! State tables are a projection of the log: [`projection`] turns events into rows, once, for both databases.
 
+mod documents;
 mod erasure;
 pub mod links;
 mod migrations;
@@ -16,6 +17,8 @@ pub mod postgres;
 pub mod projection;
 mod rows;
 pub mod sqlite;
+
+pub use documents::{BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Saved, StoredDocument};
 
 use async_trait::async_trait;
 use links::{CodeHash, LinkKind, NewGuest, StoredLink};
@@ -304,7 +307,7 @@ pub struct ListQuery {
 
 /// The database, as the rest of the server sees it.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Documents + Blobs + Send + Sync + 'static {
     /// Begins a write. SQLite takes its one write lock here (`BEGIN IMMEDIATE`).
     async fn begin(&self) -> Result<Box<dyn WriteTx>>;
 

@@ -159,6 +159,8 @@ pub enum CloseCode {
     Replaced = 4505,
     /// The user has too many connections.
     TooMany = 4506,
+    /// The right to the one thing that the connection is for was taken away, or it is gone.
+    NoAccess = 4510,
 }
 
 impl CloseCode {
@@ -186,6 +188,7 @@ impl CloseCode {
             Self::BadRequest => "bad_request",
             Self::Replaced => "replaced",
             Self::TooMany => "too_many",
+            Self::NoAccess => "no_access",
         }
     }
 }

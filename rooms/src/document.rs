@@ -9,4 +9,6 @@ mod walk;
 
 pub use awareness::{AwarenessState, read_awareness, write_awareness};
 pub use bytes::{Bad, Reader, put_bytes, put_varuint};
-pub use walk::{CLAIMS, Claim, Known, STRUCTS, Span, Walked, read_state_vector, walk, write_state_vector};
+pub use walk::{
+    CLAIMS, Claim, Known, STRUCTS, Span, Walked, count_structs, read_state_vector, walk, write_state_vector,
+};

@@ -5,6 +5,7 @@
 
 mod call;
 mod cors;
+mod documents;
 mod export;
 mod ice;
 mod limit;
@@ -260,6 +261,15 @@ fn run(call: Call) -> Answer {
         Operation::PinDelete => Box::pin(messages::pin(call, false)),
         Operation::ReadPut => Box::pin(messages::read(call)),
         Operation::Search => Box::pin(messages::search(call)),
+        Operation::DocumentList => Box::pin(documents::list(call)),
+        Operation::DocumentTicket => Box::pin(documents::ticket(call)),
+        Operation::DocumentContent => Box::pin(documents::content(call)),
+        Operation::DocumentJson => Box::pin(documents::content_as_json(call)),
+        Operation::VersionList => Box::pin(documents::versions(call)),
+        Operation::VersionPost => Box::pin(documents::keep(call)),
+        Operation::VersionContent => Box::pin(documents::version(call)),
+        Operation::VersionJson => Box::pin(documents::version_as_json(call)),
+        Operation::VersionRestore => Box::pin(documents::restore(call)),
         Operation::RoomEventPost => Box::pin(messages::room_event(call)),
         Operation::UserEventPost => Box::pin(messages::user_event(call)),
         Operation::UserGet => Box::pin(users::get(call)),

@@ -4,10 +4,10 @@
 //! idle connection is this future, a session and a mailbox, without a buffer.
 
 use super::{
-    Mailbox, Peer, Session, SlotKey, WsEndpoint,
+    Mailbox, Peer, Session, SlotKey, Wanted, WsEndpoint,
     endpoint::Counters,
     frame::Frame,
-    guard::Violation,
+    guard::{Most, Violation},
     mailbox::{Bounds, Duties, End},
     reader::{Incoming, Reader},
     strangers::Stranger,
@@ -105,9 +105,13 @@ impl Connection {
         endpoint: Arc<WsEndpoint>,
         peer: Peer,
         stranger: Option<Stranger>,
+        wanted: Option<Wanted>,
     ) -> Self {
         let (transport, mailbox) = wire.open(endpoint.limits.mailbox);
-        let session = endpoint.handler.accept(&peer, mailbox.clone());
+        let session = match wanted {
+            None => endpoint.handler.accept(&peer, mailbox.clone()),
+            Some(wanted) => endpoint.handler.accept_document(&peer, mailbox.clone(), wanted),
+        };
         Counters::count(&endpoint.counters().opened);
         let now = endpoint.clock.now();
         Self {
@@ -319,8 +323,10 @@ impl<'a> Call<'a> {
 
 impl Conversation {
     /// The session's deadline, and the largest message that it reads now.
-    fn wants(&self) -> (Option<Millis>, usize) {
-        self.session.as_ref().map_or((None, 0), |session| (session.deadline(), session.frame_limit()))
+    fn wants(&self) -> (Option<Millis>, Most) {
+        self.session.as_ref().map_or((None, Most::from(0)), |session| {
+            (session.deadline(), Most { text: session.frame_limit(), binary: session.binary_limit() })
+        })
     }
 
     fn is_authenticated(&self) -> bool {

@@ -89,6 +89,8 @@ pub struct WsEndpoint {
     pub(super) limits: Limits,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) path: String,
+    /// Where documents are for plain Yjs providers; room and document follow.
+    pub(super) documents: String,
     pub(super) strangers: Arc<Strangers>,
     counters: Arc<Counters>,
 }
@@ -109,6 +111,7 @@ impl WsEndpoint {
             proxies,
             clock,
             path: format!("{}/v1/ws", path_prefix.trim_end_matches('/')),
+            documents: format!("{}/v1/yjs/", path_prefix.trim_end_matches('/')),
             strangers: Strangers::new(limits.strangers_per_address),
             limits,
             counters: Arc::default(),

@@ -6,6 +6,8 @@ use bytes::Bytes;
 const HEADER_MAX: usize = 10;
 /// The first byte of a whole text frame: FIN, opcode 1.
 const TEXT: u8 = 0x81;
+/// FIN, opcode 2.
+const BINARY: u8 = 0x82;
 /// FIN, opcode 8.
 const CLOSE: u8 = 0x88;
 /// FIN, opcode 9.
@@ -28,6 +30,11 @@ impl Frame {
     /// `write` must only append, and UTF-8.
     pub fn text_with(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         Self::build(TEXT, 256, write)
+    }
+
+    /// A binary frame whose payload `write` appends.
+    pub fn binary_with(payload_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::build(BINARY, payload_hint, write)
     }
 
     /// A close frame with a code and a reason (at most 123 bytes; a longer one is cut at a character).

@@ -36,9 +36,24 @@ impl Violation {
     }
 }
 
+/// Largest message, bytes of payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Most {
+    pub text: usize,
+    pub binary: usize,
+}
+
+impl From<usize> for Most {
+    fn from(both: usize) -> Self {
+        Self { text: both, binary: both }
+    }
+}
+
 /// Where the peer's stream stands between two frames.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Guard {
+    /// The message that is not finished yet is a binary one.
+    is_binary: bool,
     /// Frames of the message that is not finished yet; 0 between messages.
     fragments: u32,
     /// Their payload, bytes.
@@ -56,11 +71,11 @@ enum Kind {
 
 impl Guard {
     /// Bytes of the frame at the front of `bytes`, header included, when it is whole; `None` when more has to come.
-    /// `limit` bounds the payload of a message, bytes.
+    /// `most` bounds the payload of a message, bytes.
     ///
     /// # Errors
     /// A [`Violation`] as soon as the bytes that have arrived show one.
-    pub(super) fn next(&mut self, bytes: &[u8], limit: usize) -> Result<Option<usize>, Violation> {
+    pub(super) fn next(&mut self, bytes: &[u8], most: impl Into<Most>) -> Result<Option<usize>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let is_final = first & 0x80 != 0;
         let kind = self.kind(first)?;
@@ -73,8 +88,10 @@ impl Guard {
             return Err(Violation::protocol("a control frame is longer than 125 bytes"));
         }
         let Some((header, declared)) = length(short, &bytes[2..])? else { return Ok(None) };
+        let is_binary = if kind == Kind::Start { first & 0x0f == 2 } else { self.is_binary };
         if kind != Kind::Control {
-            self.check_message(declared, limit)?;
+            let most = most.into();
+            self.check_message(declared, if is_binary { most.binary } else { most.text })?;
         }
         // Fits: a control frame has 125 bytes at most, a data frame no more than the limit.
         let payload = declared as usize;
@@ -86,6 +103,7 @@ impl Guard {
             (Kind::Control, _) => {}
             (Kind::Start | Kind::Continuation, true) => *self = Self::default(),
             (Kind::Start | Kind::Continuation, false) => {
+                self.is_binary = is_binary;
                 self.fragments += 1;
                 self.message_bytes += payload;
             }

@@ -2,7 +2,7 @@
 //! into a WebSocket.
 
 use super::{
-    Peer, WsEndpoint,
+    Peer, Wanted, WsEndpoint,
     connection::{Connection, Wire},
     endpoint::Counters,
     listen::Lifetime,
@@ -66,6 +66,8 @@ struct Edge {
 struct Agreed {
     peer: Peer,
     stranger: Option<Stranger>,
+    /// The document that a plain Yjs provider asks for.
+    wanted: Option<Wanted>,
 }
 
 /// Serves HTTP on `io` until it ends or becomes a WebSocket, which then runs in a task of its own, so that nothing
@@ -79,10 +81,10 @@ where
     let Some((io, read_past)) = exchange(&edge, io).await else { return };
     let agreed = edge.agreed.lock().take();
     let server = &edge.server;
-    let Some(Agreed { peer, stranger }) = agreed else {
+    let Some(Agreed { peer, stranger, wanted }) = agreed else {
         return linger(io, &*server.endpoint.clock).await;
     };
-    let connection = Connection::open(io, &read_past, server.endpoint.clone(), peer, stranger);
+    let connection = Connection::open(io, &read_past, server.endpoint.clone(), peer, stranger, wanted);
     server.life.tasks.spawn(connection.run(server.life.open.clone()));
 }
 
@@ -170,9 +172,10 @@ impl Edge {
     async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
         let endpoint = &self.server.endpoint;
         let peer = endpoint.proxies.peer(self.socket, self.tls, request.headers());
-        if request.uri().path() == endpoint.path {
+        let plain = request.uri().path().starts_with(&endpoint.documents);
+        if plain || request.uri().path() == endpoint.path {
             let address = peer.address;
-            return self.upgrade(&request, peer).unwrap_or_else(|refusal| {
+            return self.upgrade(&request, peer, plain).unwrap_or_else(|refusal| {
                 Counters::count(&endpoint.counters().refused_handshakes);
                 tracing::info!(%address, status = refusal.status.as_u16(), reason = refusal.detail, "handshake refused");
                 refusal.into_response()
@@ -191,18 +194,22 @@ impl Edge {
         response
     }
 
-    fn upgrade(&self, request: &Request<Incoming>, peer: Peer) -> Result<Response<Body>, Refusal> {
+    fn upgrade(&self, request: &Request<Incoming>, peer: Peer, plain: bool) -> Result<Response<Body>, Refusal> {
         let endpoint = &self.server.endpoint;
         if self.server.life.accepting.is_cancelled() {
             return Err(Refusal::stopping());
         }
-        let response = upgrade::agree(request, endpoint)?;
+        let wanted = match plain {
+            true => Some(upgrade::wanted(request.uri(), endpoint).ok_or(Refusal::not_found())?),
+            false => None,
+        };
+        let response = upgrade::agree(request, endpoint, plain)?;
         // What comes through a trusted proxy is counted by the address that it forwards, and only from here on.
         let stranger = match self.stranger.lock().take() {
             Some(stranger) => stranger,
             None => endpoint.strangers.admit(peer.address).ok_or(Refusal::too_many())?,
         };
-        *self.agreed.lock() = Some(Agreed { peer, stranger: Some(stranger) });
+        *self.agreed.lock() = Some(Agreed { peer, stranger: Some(stranger), wanted });
         Ok(response)
     }
 }

@@ -125,6 +125,11 @@ impl Mailbox {
         self.queue.lock().push_slot(key, frame.into_bytes(), self.bounds.queue_bytes as usize);
     }
 
+    /// Whether a frame waits under a key.
+    pub fn has_slot(&self, key: SlotKey) -> bool {
+        self.queue.lock().has_slot(key)
+    }
+
     /// Writes everything that waits straight to the socket, all in one vectored write, unless somebody else is
     /// writing, who then writes this too. Never blocks: what the socket does not take stays, and wakes the
     /// connection's task.

@@ -4,7 +4,7 @@
 //! and the parser lives from the first frame of a message to its last.
 
 use super::{
-    guard::{Guard, Violation},
+    guard::{Guard, Most, Violation},
     transport::Transport,
 };
 use bytes::Bytes;
@@ -55,7 +55,7 @@ impl Reader {
         Self { pending: read_past.to_vec(), ..Self::default() }
     }
 
-    /// The next message or control frame. `limit` bounds a message's payload, bytes.
+    /// The next message or control frame. `most` bounds a message's payload, bytes.
     ///
     /// # Errors
     /// The stream is illegal; nothing sensible follows.
@@ -63,10 +63,11 @@ impl Reader {
         &mut self,
         cx: &mut Context<'_>,
         transport: &mut Transport,
-        limit: usize,
+        most: impl Into<Most>,
     ) -> Poll<Result<Incoming, Violation>> {
+        let most = most.into();
         loop {
-            if let Some(incoming) = self.next(limit)? {
+            if let Some(incoming) = self.next(most)? {
                 return Poll::Ready(Ok(incoming));
             }
             if !ready!(self.poll_read(cx, transport)) {
@@ -76,9 +77,10 @@ impl Reader {
     }
 
     /// The next message or control frame of what has arrived.
-    fn next(&mut self, limit: usize) -> Result<Option<Incoming>, Violation> {
-        while let Some(length) = self.guard.next(&self.pending[self.at..], limit)? {
-            let incoming = self.parse(length, limit)?;
+    fn next(&mut self, most: impl Into<Most>) -> Result<Option<Incoming>, Violation> {
+        let most = most.into();
+        while let Some(length) = self.guard.next(&self.pending[self.at..], most)? {
+            let incoming = self.parse(length, most.text.max(most.binary))?;
             if self.at == self.pending.len() {
                 (self.pending, self.at) = (Vec::new(), 0);
             }

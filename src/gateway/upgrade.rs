@@ -1,13 +1,13 @@
 //! The opening handshake (RFC 6455, section 4.2), on the request that hyper has parsed.
 
-use super::{Origins, WsEndpoint};
+use super::{Origins, Wanted, WsEndpoint};
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha1::{Digest, Sha1};
-use stoa_protocol::SUBPROTOCOL;
+use stoa_protocol::{DocumentId, RoomId, SUBPROTOCOL};
 
 /// What the accept key is hashed with (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -35,6 +35,11 @@ impl Refusal {
             headers: &[("retry-after", "5")],
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too many connections of this address have not authenticated")
         }
+    }
+
+    /// The address names no document, or has no ticket.
+    pub(super) const fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "a document is opened at /v1/yjs/{room}/{document} with a ticket")
     }
 
     /// The server is stopping.
@@ -72,11 +77,11 @@ impl Refusal {
     }
 }
 
-/// Checks a request for the endpoint's path; the answer switches protocols.
+/// Checks a request for the endpoint's path; the answer switches protocols. A plain Yjs provider names no subprotocol.
 ///
 /// # Errors
 /// A [`Refusal`] that tells the client's developer what is missing.
-pub(super) fn agree<B>(request: &Request<B>, endpoint: &WsEndpoint) -> Result<Response<Body>, Refusal> {
+pub(super) fn agree<B>(request: &Request<B>, endpoint: &WsEndpoint, plain: bool) -> Result<Response<Body>, Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET {
         return Err(Refusal {
@@ -101,7 +106,9 @@ pub(super) fn agree<B>(request: &Request<B>, endpoint: &WsEndpoint) -> Result<Re
         });
     }
     let accept = accept_key(headers)?;
-    check_subprotocol(headers)?;
+    if !plain {
+        check_subprotocol(headers)?;
+    }
     let has_length = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     if has_length || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(Refusal::bad_request("the request of a WebSocket has no body"));
@@ -112,8 +119,18 @@ pub(super) fn agree<B>(request: &Request<B>, endpoint: &WsEndpoint) -> Result<Re
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    if !plain {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
     Ok(response)
+}
+
+/// The document that an address behind `/v1/yjs/` names, and the ticket in its query.
+pub(super) fn wanted(uri: &Uri, endpoint: &WsEndpoint) -> Option<Wanted> {
+    let (room, document) = uri.path().strip_prefix(&endpoint.documents)?.split_once('/')?;
+    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let ticket = query.into_iter().find(|(name, _)| name == "ticket")?.1.into_owned();
+    Some(Wanted { room: RoomId::new(room).ok()?, document: DocumentId::new(document).ok()?, ticket })
 }
 
 /// A browser tells which page asks, and cannot be made to lie; a request without an origin comes from no browser.

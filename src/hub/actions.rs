@@ -206,6 +206,9 @@ impl Hub {
     }
 
     fn close_user(&self, user: &UserId, which: impl Fn(&super::Conn) -> bool, code: CloseCode) {
+        for plain in self.plain.iter().filter(|conn| conn.0.user == *user && which(&conn.0)) {
+            plain.0.mailbox.close(code);
+        }
         let Some(cell) = self.users.get(user).map(|cell| cell.clone()) else { return };
         let conns: Vec<_> = cell.lock().conns().filter(|conn| which(conn)).cloned().collect();
         conns.iter().for_each(|conn| conn.mailbox.close(code));
@@ -313,6 +316,11 @@ impl Hub {
         let json = serde_json::to_string(body).expect("intents have string keys only");
         let mac = self.mac(&["digest", &json]);
         mac[..16].try_into().expect("a SHA-256 has 32 bytes")
+    }
+
+    /// Whether bytes are the code of these parts.
+    pub(super) fn is_mac(&self, parts: &[&str], told: &[u8]) -> bool {
+        self.mac_of(parts).verify_slice(told).is_ok()
     }
 
     pub(super) fn mac(&self, parts: &[&str]) -> [u8; 32] {

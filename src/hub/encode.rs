@@ -84,6 +84,11 @@ pub fn control(control: &Control) -> Frame {
     frame(control)
 }
 
+/// Something about an open document.
+pub fn document(told: &stoa_protocol::DocumentFrame) -> Frame {
+    frame(told)
+}
+
 /// A command was accepted.
 pub fn ack(id: u64, seq: Option<Seq>, result: Option<Reply>) -> Frame {
     control(&Control::Ack(Box::new(Ack { id, seq, result })))

@@ -163,6 +163,12 @@ impl Hub {
             gap
         };
         self.follow_people(cell, changes);
+        if events.iter().filter_map(|event| event.body.as_ref()).any(moves_rights) {
+            self.reconsider_documents(&cell.id);
+        }
+        if events.iter().any(|event| matches!(event.body, Some(RoomEventBody::DocumentDeleted { .. }))) {
+            self.reload_documents(&cell.id);
+        }
         self.flusher.flush(cell);
         self.tick_later(cell);
         gap
@@ -211,6 +217,7 @@ impl Hub {
             }
         };
         tracing::warn!(%room, "the room's log began anew");
+        self.reload_documents(room);
         let conns = {
             let mut live = cell.lock();
             let before = in_call(&live);
@@ -233,6 +240,7 @@ impl Hub {
 
     /// The room is gone: nobody stays in it.
     pub(super) fn forget_room(&self, room: &RoomId, reason: &Fault) {
+        self.reload_documents(room);
         let Some((_, cell)) = self.rooms.remove(room) else { return };
         let (conns, members) = {
             let mut live = cell.lock();
@@ -252,9 +260,10 @@ impl Hub {
 
     /// Takes rooms out of memory in which nobody has been for a while.
     pub(super) fn unload_idle(&self, now: Millis) {
+        let used = self.rooms_with_documents();
         let idle = |cell: &RoomCell| {
             let mut live = cell.lock();
-            if !live.attached().is_empty() {
+            if !live.attached().is_empty() || used.contains(&cell.id) {
                 live.idle_since = None;
                 return false;
             }
@@ -300,6 +309,20 @@ fn in_call(live: &super::room::Live) -> std::collections::BTreeSet<UserId> {
 fn count_joins(events: &[StoredEvent]) -> u64 {
     let joined = |event: &&StoredEvent| matches!(event.body, Some(RoomEventBody::Call(CallEvent::Joined { .. })));
     events.iter().filter(joined).count() as u64
+}
+
+/// Whether somebody may edit or read a document now who might not before, or the other way round.
+fn moves_rights(body: &RoomEventBody) -> bool {
+    matches!(
+        body,
+        RoomEventBody::RoomArchived { .. }
+            | RoomEventBody::MemberJoined(_)
+            | RoomEventBody::MemberLeft { .. }
+            | RoomEventBody::MemberUpdated(_)
+            | RoomEventBody::MemberBanned { .. }
+            | RoomEventBody::DocumentUpdated(_)
+            | RoomEventBody::DocumentDeleted { .. }
+    )
 }
 
 /// Whose place in a room changed, and whether they are in it now.

@@ -3,6 +3,8 @@
 //! Identity comes from the token alone. A command that reads is answered before the next is looked at; a durable one
 //! is handed to the writer and answered when it is committed, so a client may have many on the way.
 
+mod documents;
+
 use super::{
     Hub, RoomCell, commands,
     conn::Conn,
@@ -57,6 +59,7 @@ struct Known {
     conn: Arc<Conn>,
     user: Arc<UserCell>,
     rooms: Vec<Arc<RoomCell>>,
+    documents: documents::Open,
     reads: Bucket,
     passing: Bucket,
     /// Descriptions, candidates and changes of retained state.
@@ -157,6 +160,7 @@ impl HubSession {
             conn: conn.clone(),
             user: user.clone(),
             rooms: Vec::new(),
+            documents: documents::Open::default(),
             reads: Bucket::new(),
             passing: Bucket::new(),
             call_paces: [Bucket::new(); 3],
@@ -167,7 +171,7 @@ impl HubSession {
         let welcome = Welcome {
             id,
             version: VERSION,
-            features: vec!["threads".into(), "search".into(), "app".into(), "calls".into()],
+            features: vec!["threads".into(), "search".into(), "app".into(), "calls".into(), "documents".into()],
             at: hub.clock.now(),
             user: identity.user.clone(),
             profile,
@@ -249,9 +253,12 @@ impl HubSession {
             }
             Command::RoomOpen(open) => self.open(id, open).await,
             Command::RoomClose(close) => {
+                self.close_documents_of(&close.room);
                 self.leave_room(&close.room);
                 self.reply(encode::ack(id, None, None))
             }
+            Command::DocOpen(open) => self.open_document(id, open).await,
+            Command::DocClose(close) => self.close_document(id, close.channel).await,
             Command::ChatRead(read) => self.read(id, read).await,
             Command::Typing(typing) => self.typing(id, typing),
             Command::PresenceSet(set) => self.presence(id, set),
@@ -283,6 +290,9 @@ impl HubSession {
         let who = known.conn.identity();
         let reply = match command {
             Command::RoomList(ask) => hub.list(&who, &ask).await,
+            Command::DocList(_) | Command::DocVersions(_) | Command::DocVersionSave(_) | Command::DocRestore(_) => {
+                hub.document_query(&who, &command).await
+            }
             Command::RoomDirect(ask) => hub.direct(&who, &ask.user).await.map(|room| Reply::Room { room }),
             Command::MemberList(ask) => hub.members(&who, &ask).await,
             Command::ChatHistory(ask) => hub.history(&who, &ask).await,
@@ -530,12 +540,17 @@ impl Session for HubSession {
         }
     }
 
-    async fn binary(&mut self, _: &[u8]) -> Result<(), CloseCode> {
-        self.refuse(None, Fault::bad_request(".", "commands are text; binary frames are kept for documents"))
+    async fn binary(&mut self, bytes: &[u8]) -> Result<(), CloseCode> {
+        self.hear_document(bytes).await
     }
 
     async fn woken(&mut self) -> Result<(), CloseCode> {
+        self.catch_up_documents().await;
         self.catch_up().await
+    }
+
+    fn binary_limit(&self) -> usize {
+        self.largest_binary()
     }
 
     fn frame_limit(&self) -> usize {
@@ -576,6 +591,7 @@ impl Session for HubSession {
 
     fn closed(&mut self, _clean: bool) {
         self.hub.metrics.connections.dec();
+        self.close_documents();
         let State::Known(known) = &mut self.state else { return };
         self.hub.metrics.authenticated.dec();
         tracing::debug!(user = %known.conn.user, session = %known.conn.session, "gone");

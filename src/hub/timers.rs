@@ -41,6 +41,7 @@ impl Hub {
         self.end_graces(now).await;
         self.look_at_windows(now);
         self.look_at_calls(now);
+        self.look_at_documents();
         let users = std::mem::take(&mut *self.list_queue.lock());
         for user in users {
             self.tell_list(&user).await;

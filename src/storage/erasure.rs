@@ -11,12 +11,13 @@ pub const EXPIRY_ROOMS: i64 = 100;
 
 /// A room's rows, children before the parent.
 pub const DELETE_ROOM: [&str; 22] = [
-    "DELETE FROM blobs WHERE room = $1",
-    "DELETE FROM document_versions WHERE room = $1",
-    "DELETE FROM document_clients WHERE room = $1",
-    "DELETE FROM document_updates WHERE room = $1",
+    // The row that a save locks goes first, so that nothing is added behind what is deleted.
     "DELETE FROM document_states WHERE room = $1",
+    "DELETE FROM document_updates WHERE room = $1",
+    "DELETE FROM document_clients WHERE room = $1",
+    "DELETE FROM document_versions WHERE room = $1",
     "DELETE FROM documents WHERE room = $1",
+    "DELETE FROM blobs WHERE room = $1",
     // A room of the same name later is not theirs. The number is `links::FOR_EVER`.
     "UPDATE users SET revoked_before = 253402300799000 WHERE id IN
         (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.room = $1)",
@@ -66,7 +67,10 @@ pub const MENTIONS_WITH_USER: &str = "
      ORDER BY m.room, m.seq LIMIT 500";
 
 /// What is left of a user after their messages and the mentions of them.
-pub const ERASE_USER: [&str; 20] = [
+pub const ERASE_USER: [&str; 23] = [
+    "UPDATE document_clients SET user_id = NULL WHERE user_id = $1",
+    "UPDATE document_versions SET user_id = NULL WHERE user_id = $1",
+    "UPDATE blobs SET user_id = NULL WHERE user_id = $1",
     // Whom they let in goes with them. The number is `links::FOR_EVER`.
     "UPDATE users SET revoked_before = 253402300799000 WHERE id IN
         (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = $1)",

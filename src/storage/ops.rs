@@ -148,6 +148,7 @@ async fn new_sqlite_epochs(conn: &mut SqliteConnection) -> Result<(u64, u64)> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(sqlite::error)?;
     let rooms = tx.execute("UPDATE rooms SET epoch = lower(hex(randomblob(8)))").await.map_err(sqlite::error)?;
     let users = tx.execute("UPDATE users SET epoch = lower(hex(randomblob(8)))").await.map_err(sqlite::error)?;
+    tx.execute("UPDATE document_states SET epoch = lower(hex(randomblob(8)))").await.map_err(sqlite::error)?;
     tx.execute("UPDATE settings SET value = lower(hex(randomblob(8))) WHERE name = 'user_epoch'")
         .await
         .map_err(sqlite::error)?;
@@ -161,6 +162,7 @@ async fn new_postgres_epochs(conn: &mut PgConnection) -> sqlx::Result<(u64, u64)
     tx.execute("LOCK TABLE rooms, users IN EXCLUSIVE MODE").await?;
     let rooms = tx.execute("UPDATE rooms SET epoch = substr(md5(gen_random_uuid()::text), 1, 16)").await?;
     let users = tx.execute("UPDATE users SET epoch = substr(md5(gen_random_uuid()::text), 1, 16)").await?;
+    tx.execute("UPDATE document_states SET epoch = substr(md5(gen_random_uuid()::text), 1, 16)").await?;
     tx.execute("UPDATE settings SET value = substr(md5(gen_random_uuid()::text), 1, 16) WHERE name = 'user_epoch'")
         .await?;
     tx.commit().await?;

@@ -1,12 +1,14 @@
 //! From rows to values, once for both databases. Every statement names its columns in the order that is read here.
 
-use super::{EVENT_VERSION, KeyHit, ListRow, MessageMeta, Result, StoreError, StoredEvent, StoredRoom, UserState};
+use super::{
+    BlobInfo, EVENT_VERSION, KeyHit, ListRow, MessageMeta, Result, StoreError, StoredEvent, StoredRoom, UserState,
+};
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, str::FromStr};
 use stoa_protocol::{
-    Ban, CallAttendance, CallEvent, CallMedia, CallRecord, Carried, DeviceId, DocumentId, DocumentInfo, Member,
-    Message, Millis, MuteLock, Participant, ParticipantState, Profile, Reaction, RoomId, RoomInfo, Seq, SessionId,
-    UserEvent, UserId, limits,
+    Ban, CallAttendance, CallEvent, CallMedia, CallRecord, Carried, DeviceId, DocumentId, DocumentInfo,
+    DocumentVersion, Member, Message, Millis, MuteLock, Participant, ParticipantState, Profile, Reaction, RoomId,
+    RoomInfo, Seq, SessionId, UserEvent, UserId, limits,
 };
 use stoa_signaling::{Mark, Seat, StoredCall};
 
@@ -398,4 +400,37 @@ pub fn hit(row: &impl Cells, base: usize) -> Result<Option<KeyHit>> {
 /// Puts messages that were fetched apart into the order in which they were named; missing ones are left out.
 pub fn in_order(names: &[(RoomId, Seq)], mut found: HashMap<(RoomId, Seq), Message>) -> Vec<Message> {
     names.iter().filter_map(|name| found.remove(name)).collect()
+}
+
+/// `version, at, reason, title, user_id, size`.
+pub fn version(row: &impl Cells) -> Result<DocumentVersion> {
+    Ok(DocumentVersion {
+        version: int(row, 0)?.unsigned_abs(),
+        at: millis(row, 1)?,
+        reason: word(row, 2)?,
+        title: text(row, 3)?,
+        by: optional_id(row, 4)?,
+        size: int(row, 5)?.unsigned_abs(),
+    })
+}
+
+/// `hash, media, size, width, height`.
+pub fn blob(row: &impl Cells) -> Result<BlobInfo> {
+    Ok(BlobInfo {
+        hash: text(row, 0)?,
+        media: text(row, 1)?,
+        size: int(row, 2)?.unsigned_abs(),
+        width: small(row, 3)?,
+        height: small(row, 4)?,
+    })
+}
+
+/// Bytes that are not NULL.
+pub fn content(row: &impl Cells, column: usize) -> Result<Vec<u8>> {
+    must(row.bytes(column)?.map(<[u8]>::to_vec), column)
+}
+
+/// `client, user_id`.
+pub fn client(row: &impl Cells) -> Result<(u64, Option<UserId>)> {
+    Ok((int(row, 0)?.unsigned_abs(), optional_id(row, 1)?))
 }

@@ -10,7 +10,7 @@ mod journal;
 mod server;
 mod token;
 
-pub use client::{Client, Memory};
+pub use client::{Client, Memory, request};
 pub use journal::{Entry, Journal};
 pub use server::{Backend, Server, Setup};
 pub use token::Token;

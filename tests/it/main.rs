@@ -2,6 +2,7 @@
 
 mod arrows;
 mod auth;
+mod boards;
 mod calls;
 mod cli;
 mod documents;

@@ -124,6 +124,7 @@ fn responses(operation: Operation, reply: &Schema) -> Value {
         Media::Nothing => None,
         Media::Json => Some(json!({"application/json": {"schema": reply}})),
         Media::Lines => Some(json!({"application/x-ndjson": {"schema": reply}})),
+        Media::Update => Some(json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})),
         Media::Metrics => Some(json!({"application/openmetrics-text": {"schema": {"type": "string"}}})),
     };
     let mut responses = Map::new();

@@ -1,14 +1,14 @@
 //! The table: every operation once. The server builds its router from it, and the OpenAPI document is made of it.
 
 use super::{
-    Alive, AppBody, AppSent, BanBody, BanPage, CallPage, CallsQuery, CodeBody, Committed, DirectBody, ExchangeBody,
-    FoundPage, HistoryPage, HistoryQuery, Info, InviteAccepted, InviteBody, InviteMade, InvitePage, InvitePreview,
-    LinkBody, LinkExchanged, LinkMade, LinkPage, LinkPreview, LinksQuery, LoggedIn, LoginBody, MemberBody,
-    MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange, PeopleQuery, PresencePage,
-    ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange, RoomLine, RoomPage, RoomView,
-    RoomsQuery, UserLine, UserView, WordsQuery,
+    Alive, AppBody, AppSent, BanBody, BanPage, CallPage, CallsQuery, CodeBody, Committed, DirectBody, DocumentPage,
+    DocumentTicket, ExchangeBody, FoundPage, HistoryPage, HistoryQuery, Info, InviteAccepted, InviteBody, InviteMade,
+    InvitePage, InvitePreview, LinkBody, LinkExchanged, LinkMade, LinkPage, LinkPreview, LinksQuery, LoggedIn,
+    LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange,
+    PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange,
+    RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView, VersionBody, VersionPage, VersionsQuery, WordsQuery,
 };
-use crate::{ConnectionCheck, IceServers, Member, Message, Profile};
+use crate::{ConnectionCheck, DocumentVersion, IceServers, Member, Message, Profile};
 
 /// How an operation is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +62,8 @@ pub enum Media {
     Lines,
     /// OpenMetrics text.
     Metrics,
+    /// A Yjs update.
+    Update,
 }
 
 macro_rules! operations {
@@ -256,6 +258,33 @@ operations! {
     ReadPut: Put "/v1/rooms/{room}/read", Token, query (), body ReadBody => Json Committed, 200;
     /// Full-text search, newest first. The host application searches all rooms.
     Search: Get "/v1/search", Token, query WordsQuery, body () => Json FoundPage, 200;
+
+    /// The shared documents of a room.
+    DocumentList: Get "/v1/rooms/{room}/documents", Token, query (), body () => Json DocumentPage, 200;
+    /// A ticket that opens a document for a plain Yjs provider, for a minute. Open connections of the same user to the
+    /// document go on with the token of this request.
+    DocumentTicket: Post "/v1/rooms/{room}/documents/{document}/ticket", Token,
+        query (), body () => Json DocumentTicket, 201;
+    /// The content of now as one Yjs update (v1).
+    DocumentContent: Get "/v1/rooms/{room}/documents/{document}/content", Token, query (), body () => Update (), 200;
+    /// The content of now as JSON, by the names of its roots.
+    DocumentJson: Get "/v1/rooms/{room}/documents/{document}/json", Token,
+        query (), body () => Json serde_json::Value, 200;
+    /// A page of versions, newest first.
+    VersionList: Get "/v1/rooms/{room}/documents/{document}/versions", Token,
+        query VersionsQuery, body () => Json VersionPage, 200;
+    /// Keeps the state of now as a version.
+    VersionPost: Post "/v1/rooms/{room}/documents/{document}/versions", Token,
+        query (), body VersionBody => Json DocumentVersion, 201;
+    /// A version's content as one Yjs update (v1).
+    VersionContent: Get "/v1/rooms/{room}/documents/{document}/versions/{version}/content", Token,
+        query (), body () => Update (), 200;
+    /// A version's content as JSON, by the names of its roots.
+    VersionJson: Get "/v1/rooms/{room}/documents/{document}/versions/{version}/json", Token,
+        query (), body () => Json serde_json::Value, 200;
+    /// Sets a document back to a version, by a new edit; the answer is the version that keeps what was there.
+    VersionRestore: Post "/v1/rooms/{room}/documents/{document}/versions/{version}/restore", Token,
+        query (), body () => Json DocumentVersion, 200;
 
     /// Sends an event of the host application to a room: durable with a key (201), else passing (202).
     RoomEventPost: Post "/v1/rooms/{room}/events", Token keyed, query (), body AppBody => Json AppSent, 201 202;

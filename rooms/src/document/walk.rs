@@ -369,6 +369,25 @@ fn pass_any(reader: &mut Reader<'_>, depth: u32) -> Result<(), Bad> {
     }
 }
 
+/// How many structs an update has, whatever it builds on: what a document costs in memory follows it.
+///
+/// # Errors
+/// [`Bad`] when it is no update.
+pub fn count_structs(bytes: &[u8]) -> Result<u32, Bad> {
+    let mut reader = Reader::new(bytes);
+    let mut structs = 0;
+    for _ in 0..reader.count(3)? {
+        let count = reader.count(2)?;
+        reader.varuint()?;
+        reader.clock()?;
+        for _ in 0..count {
+            read_struct(&mut reader)?;
+        }
+        structs += count;
+    }
+    Ok(structs)
+}
+
 /// Reads a state vector: the first clock that is lacking, by client.
 ///
 /// # Errors

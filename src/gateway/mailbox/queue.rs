@@ -145,6 +145,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn has_slot(&self, key: SlotKey) -> bool {
+        self.slots.iter().any(|(there, _)| *there == key)
+    }
+
     fn drop_slots(&mut self) {
         self.bytes -= self.slots.iter().map(|(_, frame)| frame.len()).sum::<usize>();
         self.slots = Vec::new();

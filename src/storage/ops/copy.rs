@@ -188,6 +188,72 @@ const TABLES: &[Table] = &[
         names: 3,
     },
     Table {
+        name: "documents",
+        columns: &[
+            ("room", "text"),
+            ("document", "text"),
+            ("kind", "text"),
+            ("title", "text"),
+            ("edit", "text"),
+            ("locked", "boolean"),
+            ("data", "text"),
+            ("created_at", "bigint"),
+        ],
+        names: 2,
+    },
+    Table {
+        name: "document_states",
+        columns: &[
+            ("room", "text"),
+            ("document", "text"),
+            ("epoch", "text"),
+            ("head", "bigint"),
+            ("folded", "bigint"),
+            ("content", "bytea"),
+        ],
+        names: 2,
+    },
+    Table {
+        name: "document_updates",
+        columns: &[("room", "text"), ("document", "text"), ("seq", "bigint"), ("content", "bytea")],
+        names: 3,
+    },
+    Table {
+        name: "document_clients",
+        columns: &[("room", "text"), ("document", "text"), ("client", "bigint"), ("user_id", "text")],
+        names: 3,
+    },
+    Table {
+        name: "document_versions",
+        columns: &[
+            ("room", "text"),
+            ("document", "text"),
+            ("version", "bigint"),
+            ("at", "bigint"),
+            ("reason", "text"),
+            ("title", "text"),
+            ("user_id", "text"),
+            ("size", "bigint"),
+            ("content", "bytea"),
+        ],
+        names: 3,
+    },
+    Table {
+        name: "blobs",
+        columns: &[
+            ("room", "text"),
+            ("hash", "text"),
+            ("media", "text"),
+            ("size", "bigint"),
+            ("width", "bigint"),
+            ("height", "bigint"),
+            ("at", "bigint"),
+            ("user_id", "text"),
+            ("content", "bytea"),
+        ],
+        names: 2,
+    },
+    Table {
         name: "users",
         columns: &[
             ("id", "text"),
@@ -279,7 +345,7 @@ async fn copy_table(source: &mut SqliteConnection, target: &mut PgConnection, ta
     let (mut copied, mut last) = (0, None);
     loop {
         let read = table.read_sql(last.is_some());
-        let mut page = sqlx::query(AssertSqlSafe(read)).bind(PORTION);
+        let mut page = sqlx::query(AssertSqlSafe(read)).bind(table.portion());
         for (name, kind) in table.names() {
             let after = last.as_ref().and_then(|last: &Map<String, Value>| last.get(*name));
             page = match (after, *kind) {
@@ -301,6 +367,11 @@ async fn copy_table(source: &mut SqliteConnection, target: &mut PgConnection, ta
 }
 
 impl Table {
+    /// Rows of one step: few where a row may have megabytes.
+    fn portion(&self) -> i64 {
+        if self.columns.iter().any(|(name, _)| *name == "content") { 4 } else { PORTION }
+    }
+
     fn names(&self) -> &'static [(&'static str, &'static str)] {
         &self.columns[..self.names]
     }

@@ -1,18 +1,26 @@
 //! Shared documents and images.
 
-use super::{conn::Conn, write::each};
-use crate::storage::{Result, projection::Changes};
+use super::{PgStore, conn::Conn, write::each};
+use crate::storage::{
+    BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Result, Saved, StoreError, StoredDocument,
+    projection::{Changes, millis, word},
+    rows,
+};
+use async_trait::async_trait;
+use sqlx::query;
+use stoa_protocol::{DocumentVersion, Epoch, Millis, RoomId, UserId};
 
 /// Writes a batch's changes of documents' records. A deleted document takes its content along.
 pub async fn records(conn: &mut Conn, changes: &Changes) -> Result<()> {
+    // The row that a save locks goes first.
     const GONE: [&str; 5] = [
-        "DELETE FROM document_versions x USING json_to_recordset($1::json) AS c (room text, document text)
-          WHERE x.room = c.room AND x.document = c.document",
-        "DELETE FROM document_clients x USING json_to_recordset($1::json) AS c (room text, document text)
+        "DELETE FROM document_states x USING json_to_recordset($1::json) AS c (room text, document text)
           WHERE x.room = c.room AND x.document = c.document",
         "DELETE FROM document_updates x USING json_to_recordset($1::json) AS c (room text, document text)
           WHERE x.room = c.room AND x.document = c.document",
-        "DELETE FROM document_states x USING json_to_recordset($1::json) AS c (room text, document text)
+        "DELETE FROM document_clients x USING json_to_recordset($1::json) AS c (room text, document text)
+          WHERE x.room = c.room AND x.document = c.document",
+        "DELETE FROM document_versions x USING json_to_recordset($1::json) AS c (room text, document text)
           WHERE x.room = c.room AND x.document = c.document",
         "DELETE FROM documents x USING json_to_recordset($1::json) AS c (room text, document text)
           WHERE x.room = c.room AND x.document = c.document",
@@ -28,4 +36,269 @@ pub async fn records(conn: &mut Conn, changes: &Changes) -> Result<()> {
         each(conn, sql, &changes.undocuments).await?;
     }
     each(conn, PUT, &changes.documents).await.map(drop)
+}
+
+const BEGIN: &str = "INSERT INTO document_states (room, document, epoch)
+    SELECT id, $2, $3 FROM rooms WHERE id = $1 AND kind IS NOT NULL
+    FOR KEY SHARE OF rooms ON CONFLICT (room, document) DO NOTHING";
+const STATE: &str = "SELECT epoch, head, folded, content FROM document_states WHERE room = $1 AND document = $2";
+const UPDATES: &str =
+    "SELECT content FROM document_updates WHERE room = $1 AND document = $2 AND seq > $3 ORDER BY seq";
+const CLIENTS: &str = "SELECT client, user_id FROM document_clients WHERE room = $1 AND document = $2";
+const MOVE: &str = "UPDATE document_states SET head = head + 1 WHERE room = $1 AND document = $2 AND epoch = $3
+    RETURNING head";
+const ADD: &str = "INSERT INTO document_updates (room, document, seq, content) VALUES ($1, $2, $3, $4)";
+const CLAIM: &str = "INSERT INTO document_clients (room, document, client, user_id) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (room, document, client) DO NOTHING";
+const FOLD: &str = "UPDATE document_states SET folded = $4, content = $5
+    WHERE room = $1 AND document = $2 AND epoch = $3 AND folded <= $4";
+const FOLDED: &str = "DELETE FROM document_updates WHERE room = $1 AND document = $2 AND seq <= $3";
+const PUT_VERSION: &str = "
+    INSERT INTO document_versions (room, document, version, at, reason, title, user_id, size, content)
+    SELECT room, document, 1 + coalesce((SELECT max(version) FROM document_versions WHERE room = $1 AND document = $2), 0),
+        $3, $4, $5, $6, $7, $8
+      FROM document_states WHERE room = $1 AND document = $2 FOR UPDATE
+    RETURNING version, at, reason, title, user_id, size";
+const THIN: &str = "DELETE FROM document_versions WHERE room = $1 AND document = $2 AND reason = $3 AND version NOT IN
+    (SELECT version FROM document_versions WHERE room = $1 AND document = $2 AND reason = $3
+      ORDER BY version DESC LIMIT $4)";
+const VERSIONS: &str = "SELECT version, at, reason, title, user_id, size FROM document_versions
+    WHERE room = $1 AND document = $2 AND version < $3 ORDER BY version DESC LIMIT $4";
+const VERSION: &str = "SELECT version, at, reason, title, user_id, size, content FROM document_versions
+    WHERE room = $1 AND document = $2 AND version = $3";
+const DROP_VERSION: &str = "DELETE FROM document_versions WHERE room = $1 AND document = $2 AND version = $3";
+const USED: &str =
+    "SELECT (SELECT coalesce(sum(size), 0)::bigint FROM blobs WHERE room = r.id AND hash <> $2) FROM rooms r
+    WHERE r.id = $1 AND r.kind IS NOT NULL FOR NO KEY UPDATE";
+const PUT_BLOB: &str = "INSERT INTO blobs (room, hash, media, size, width, height, at, user_id, content)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (room, hash) DO NOTHING";
+const BLOB: &str = "SELECT hash, media, size, width, height, content FROM blobs WHERE room = $1 AND hash = $2";
+const DROP_BLOB: &str = "DELETE FROM blobs WHERE room = $1 AND hash = $2";
+
+/// Runs a statement.
+macro_rules! run {
+    ($conn:expr, $sql:expr $(, $bind:expr)*) => {
+        $conn.run(query($sql)$(.bind($bind))*).await?
+    };
+}
+macro_rules! maybe {
+    ($conn:expr, $sql:expr $(, $bind:expr)*) => {
+        $conn.maybe(query($sql)$(.bind($bind))*).await?
+    };
+}
+macro_rules! all {
+    ($conn:expr, $sql:expr $(, $bind:expr)*) => {
+        $conn.all(query($sql)$(.bind($bind))*).await?
+    };
+}
+
+/// A number as the databases keep it.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+async fn load(tx: &mut Conn, key: &DocumentKey, fresh: &Epoch) -> Result<Option<StoredDocument>> {
+    let (room, document) = (key.room.as_str(), key.document.as_str());
+    let mut state = maybe!(tx, STATE, room, document);
+    if state.is_none() {
+        run!(tx, BEGIN, room, document, fresh.as_str());
+        state = maybe!(tx, STATE, room, document);
+    }
+    let Some(state) = state else { return Ok(None) };
+    let updates = all!(tx, UPDATES, room, document, rows::int(&state, 2)?);
+    let clients = all!(tx, CLIENTS, room, document);
+    Ok(Some(StoredDocument {
+        epoch: rows::id(&state, 0)?,
+        head: rows::int(&state, 1)?.unsigned_abs(),
+        folded: rows::Cells::bytes(&state, 3)?.map(<[u8]>::to_vec),
+        updates: updates.iter().map(|row| rows::content(row, 0)).collect::<Result<_>>()?,
+        clients: clients.iter().map(rows::client).collect::<Result<_>>()?,
+    }))
+}
+
+async fn save(tx: &mut Conn, batches: &[DocumentBatch]) -> Result<Vec<Saved>> {
+    let mut saved = vec![Saved::Void; batches.len()];
+    // In the order of names, so that two nodes that save the same documents do not wait for each other.
+    let mut order: Vec<_> = batches.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
+    for (place, batch) in order {
+        let (room, document) = (batch.key.room.as_str(), batch.key.document.as_str());
+        let Some(moved) = maybe!(tx, MOVE, room, document, batch.epoch.as_str()) else { continue };
+        run!(tx, ADD, room, document, rows::int(&moved, 0)?, batch.update.as_slice());
+        for (client, user) in &batch.claims {
+            run!(tx, CLAIM, room, document, int(*client), user.as_str());
+        }
+        saved[place] = Saved::Yes(rows::int(&moved, 0)?.unsigned_abs());
+    }
+    Ok(saved)
+}
+
+async fn fold(tx: &mut Conn, key: &DocumentKey, epoch: &Epoch, upto: u64, content: &[u8]) -> Result<()> {
+    let (room, document) = (key.room.as_str(), key.document.as_str());
+    if run!(tx, FOLD, room, document, epoch.as_str(), int(upto), content) > 0 {
+        run!(tx, FOLDED, room, document, int(upto));
+    }
+    Ok(())
+}
+
+async fn put_version(tx: &mut Conn, key: &DocumentKey, version: &NewVersion, most: u32) -> Result<DocumentVersion> {
+    let (room, document) = (key.room.as_str(), key.document.as_str());
+    let NewVersion { at, reason, title, by, content } = version;
+    let (reason, size) = (word(*reason), int(content.len() as u64));
+    let by = by.as_ref().map(UserId::as_str);
+    let put = maybe!(
+        tx,
+        PUT_VERSION,
+        room,
+        document,
+        millis(*at),
+        reason.as_str(),
+        title.as_str(),
+        by,
+        size,
+        content.as_slice()
+    );
+    let put = put.ok_or_else(|| StoreError::Refused("there is no such document".into()))?;
+    run!(tx, THIN, room, document, reason.as_str(), i64::from(most));
+    rows::version(&put)
+}
+
+async fn put_blob(
+    tx: &mut Conn,
+    room: &RoomId,
+    info: &BlobInfo,
+    content: &[u8],
+    by: &UserId,
+    at: Millis,
+    quota: u64,
+) -> Result<Put> {
+    let Some(used) = maybe!(tx, USED, room.as_str(), info.hash.as_str()) else { return Ok(Put::NoRoom) };
+    if rows::int(&used, 0)?.unsigned_abs() + info.size > quota {
+        return Ok(Put::Full);
+    }
+    let (width, height) = (i64::from(info.width), i64::from(info.height));
+    run!(
+        tx,
+        PUT_BLOB,
+        room.as_str(),
+        info.hash.as_str(),
+        info.media.as_str(),
+        int(info.size),
+        width,
+        height,
+        millis(at),
+        by.as_str(),
+        content
+    );
+    Ok(Put::Kept)
+}
+
+/// Commits what went well, and takes the rest back.
+async fn end<T>(mut tx: Conn, outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Ok(value) => tx.simple("COMMIT").await.map(|()| value),
+        Err(error) => {
+            tx.roll_back();
+            Err(error)
+        }
+    }
+}
+
+#[async_trait]
+impl Documents for PgStore {
+    async fn load_document(&self, key: &DocumentKey, fresh: &Epoch) -> Result<Option<StoredDocument>> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async {
+            let loaded = load(&mut tx, key, fresh).await?;
+            Ok(loaded)
+        }
+        .await;
+        end(tx, outcome).await
+    }
+
+    async fn save_documents(&self, batches: &[DocumentBatch]) -> Result<Vec<Saved>> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async {
+            let saved = save(&mut tx, batches).await?;
+            Ok(saved)
+        }
+        .await;
+        end(tx, outcome).await
+    }
+
+    async fn fold_document(&self, key: &DocumentKey, epoch: &Epoch, upto: u64, content: &[u8]) -> Result<()> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async { fold(&mut tx, key, epoch, upto, content).await }.await;
+        end(tx, outcome).await
+    }
+
+    async fn put_version(&self, key: &DocumentKey, version: &NewVersion, most: u32) -> Result<DocumentVersion> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async {
+            let put = put_version(&mut tx, key, version, most).await?;
+            Ok(put)
+        }
+        .await;
+        end(tx, outcome).await
+    }
+
+    async fn versions(&self, key: &DocumentKey, before: Option<u64>, limit: u32) -> Result<Vec<DocumentVersion>> {
+        let mut conn = self.reader().await?;
+        let (room, document) = (key.room.as_str(), key.document.as_str());
+        let found = all!(conn, VERSIONS, room, document, int(before.unwrap_or(u64::MAX)), i64::from(limit));
+        found.iter().map(rows::version).collect()
+    }
+
+    async fn version(&self, key: &DocumentKey, version: u64) -> Result<Option<(DocumentVersion, Vec<u8>)>> {
+        let mut conn = self.reader().await?;
+        let row = maybe!(conn, VERSION, key.room.as_str(), key.document.as_str(), int(version));
+        row.map(|row| Ok((rows::version(&row)?, rows::content(&row, 6)?))).transpose()
+    }
+
+    async fn drop_version(&self, key: &DocumentKey, version: u64) -> Result<bool> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async {
+            let gone = run!(tx, DROP_VERSION, key.room.as_str(), key.document.as_str(), int(version));
+            Ok(gone > 0)
+        }
+        .await;
+        end(tx, outcome).await
+    }
+}
+
+#[async_trait]
+impl Blobs for PgStore {
+    async fn put_blob(
+        &self,
+        room: &RoomId,
+        info: &BlobInfo,
+        content: &[u8],
+        by: &UserId,
+        at: Millis,
+        quota: u64,
+    ) -> Result<Put> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async {
+            let put = put_blob(&mut tx, room, info, content, by, at, quota).await?;
+            Ok(put)
+        }
+        .await;
+        end(tx, outcome).await
+    }
+
+    async fn blob(&self, room: &RoomId, hash: &str) -> Result<Option<(BlobInfo, Vec<u8>)>> {
+        let mut conn = self.reader().await?;
+        let row = maybe!(conn, BLOB, room.as_str(), hash);
+        row.map(|row| Ok((rows::blob(&row)?, rows::content(&row, 5)?))).transpose()
+    }
+
+    async fn drop_blob(&self, room: &RoomId, hash: &str) -> Result<bool> {
+        let mut tx = self.pools.begin().await?;
+        let outcome = async {
+            let gone = run!(tx, DROP_BLOB, room.as_str(), hash);
+            Ok(gone > 0)
+        }
+        .await;
+        end(tx, outcome).await
+    }
 }

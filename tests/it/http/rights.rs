@@ -9,6 +9,7 @@ use stoa_protocol::{
 /// A legal body of each operation.
 fn body(operation: Operation) -> Option<Value> {
     match operation {
+        Operation::VersionPost => Some(json!({"title": "x"})),
         Operation::DevLogin => Some(json!({"name": "x"})),
         Operation::RoomPost | Operation::RoomPut => Some(json!({"kind": "group"})),
         Operation::RoomPatch => Some(json!({"title": "x"})),
@@ -57,13 +58,25 @@ fn body(operation: Operation) -> Option<Value> {
         | Operation::Search
         | Operation::UserGet
         | Operation::UserDelete
-        | Operation::UserExport => None,
+        | Operation::UserExport
+        | Operation::DocumentList
+        | Operation::DocumentTicket
+        | Operation::DocumentContent
+        | Operation::DocumentJson
+        | Operation::VersionList
+        | Operation::VersionContent
+        | Operation::VersionJson
+        | Operation::VersionRestore => None,
     }
 }
 
 async fn ask(asker: &Asker, operation: Operation, room: &str) -> Answer {
     let path = operation.path().replace("{room}", room).replace("{user}", "ben").replace("{seq}", "3");
-    let path = path.replace("{emoji}", "+1").replace("{link}", "0123");
+    let path = path
+        .replace("{emoji}", "+1")
+        .replace("{link}", "0123")
+        .replace("{document}", "board")
+        .replace("{version}", "1");
     let path = if operation == Operation::Search { format!("{path}?q=x&room={room}") } else { path };
     asker.ask(operation.method(), &path, body(operation)).await
 }

@@ -1,0 +1,691 @@
+//! One document's task: it alone has the replica, so nothing is locked while yrs works.
+
+use super::{
+    super::Hub,
+    Ask, Line, Replica, Said,
+    attachment::{Attachment, Has},
+    awareness::Awareness,
+    opened, replica, store_fault, wire,
+};
+use crate::storage::{DocumentBatch, DocumentKey, Saved, StoreError};
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use stoa_protocol::{DocumentFrame, Epoch, Fault, Refusal, UserId, limits, wire as codes};
+use stoa_rooms::document::{Span, Walked, count_structs, read_awareness, read_state_vector};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+/// The least time between the beginnings of two saves: edits of many people leave in one message.
+const SPACING: Duration = Duration::from_millis(20);
+/// The least time between two tellings of who is there.
+const AWARE: Duration = Duration::from_millis(30);
+/// How long a document stays in memory that nobody uses.
+const IDLE: Duration = Duration::from_secs(30);
+/// The same when its last edits could not be saved: their authors were not told that they are.
+const IDLE_UNSAVED: Duration = Duration::from_secs(120);
+/// Bytes that wait for their save while the store does not answer; then edits are refused.
+const UNSAVED_BYTES: usize = 8 * 1024 * 1024;
+/// Largest document, bytes of its state. Ten times the board of ten thousand shapes.
+const DOCUMENT_BYTES: usize = 24 * 1024 * 1024;
+/// Most structs of a document: some 150 bytes of memory each.
+const DOCUMENT_STRUCTS: u32 = 1_000_000;
+/// Saves after which the state is written as one, and bytes: opening reads no more than that besides the state.
+const FOLD_ROWS: u32 = 500;
+const FOLD_BYTES: usize = 256 * 1024;
+/// Updates above this are worked on where they hold up no other task.
+const HEAVY: usize = 16 * 1024;
+/// Time between two versions that are kept by themselves.
+pub(super) const VERSION_EVERY: Duration = Duration::from_secs(600);
+
+/// An edit that is in the replica and waits for its save.
+struct Accepted {
+    conn: u64,
+    batch: Option<u64>,
+    user: UserId,
+    update: Vec<u8>,
+    walked: Walked,
+}
+
+type Saving = Pin<Box<dyn Future<Output = Result<Saved, StoreError>> + Send>>;
+
+/// What is sent when everything that was accepted before it is saved.
+struct Owed {
+    after: u64,
+    conn: u64,
+    message: Vec<u8>,
+    had: HashMap<u64, u32>,
+    then: HashMap<u64, u32>,
+    /// Asks the client for what the server lacks.
+    asks: bool,
+}
+
+/// The state of a document's task.
+pub(super) struct Actor {
+    pub(super) hub: Arc<Hub>,
+    pub(super) key: DocumentKey,
+    pub(super) epoch: Epoch,
+    pub(super) replica: Replica,
+    attachments: Vec<Attachment>,
+    awareness: Awareness,
+    aware_at: Instant,
+    pending: Vec<Accepted>,
+    flying: Vec<Accepted>,
+    flying_update: Vec<u8>,
+    saving: Option<Saving>,
+    save_at: Instant,
+    failing: Option<Instant>,
+    /// Edits that were accepted, and those of them that are on disk.
+    accepted: u64,
+    committed: u64,
+    /// The clocks that are on disk.
+    saved: HashMap<u64, u32>,
+    owed: Vec<Owed>,
+    /// The state of now for those who have nothing, as long as nothing changes.
+    full: Option<(u64, Vec<u8>)>,
+    pub(super) head: u64,
+    rows: u32,
+    unfolded: usize,
+    size: usize,
+    pub(super) changed: bool,
+    pub(super) version_at: Instant,
+    idle_at: Instant,
+    /// yrs failed: the replica is to be built anew.
+    broken: bool,
+    over: bool,
+}
+
+/// Runs a document until nobody uses it.
+pub(super) async fn run(hub: &Arc<Hub>, key: DocumentKey, mut asks: mpsc::Receiver<Ask>) {
+    let mut actor = match Actor::load(hub, &key).await {
+        Ok(actor) => actor,
+        Err(fault) => {
+            asks.close();
+            while let Some(ask) = asks.recv().await {
+                ask.fail(&fault);
+            }
+            return;
+        }
+    };
+    hub.metrics.documents.inc();
+    while !actor.over {
+        let wake = actor.wake_at();
+        tokio::select! {
+            outcome = async { actor.saving.as_mut().expect("asked only while there is one").await }, if actor.saving.is_some() => {
+                actor.after_save(outcome).await;
+            }
+            ask = asks.recv() => match ask {
+                Some(ask) => actor.handle(ask).await,
+                None => break,
+            },
+            () = sleep_until(wake) => actor.tick().await,
+            () = hub.stop_documents.cancelled() => break,
+        }
+        if actor.broken {
+            actor.reload().await;
+        }
+    }
+    hub.metrics.documents.dec();
+    asks.close();
+    // Whoever came in the last moment asks again, and begins a new task.
+    while asks.recv().await.is_some() {}
+    actor.keep_time_version().await;
+}
+
+impl Actor {
+    async fn load(hub: &Arc<Hub>, key: &DocumentKey) -> Result<Self, Fault> {
+        let stored = hub.store.load_document(key, &hub.fresh_epoch()).await;
+        let stored = stored.map_err(|error| hub.store_fault(error))?.ok_or_else(|| Fault::not_found("document"))?;
+        let size = stored.folded.as_ref().map_or(0, Vec::len);
+        let unfolded: usize = stored.updates.iter().map(Vec::len).sum();
+        let replica = heavy(size + unfolded, || {
+            let owners = stored.clients.iter().cloned().collect();
+            Replica::build(stored.folded.iter().chain(&stored.updates).map(Vec::as_slice), owners)
+        });
+        let replica = replica.map_err(|error| {
+            tracing::error!(%error, room = %key.room, document = %key.document, "a stored document cannot be read");
+            Fault::internal()
+        })?;
+        let now = Instant::now();
+        Ok(Self {
+            hub: hub.clone(),
+            key: key.clone(),
+            epoch: stored.epoch,
+            saved: replica.clocks().clone(),
+            replica,
+            attachments: vec![],
+            awareness: Awareness::default(),
+            aware_at: now,
+            pending: vec![],
+            flying: vec![],
+            flying_update: vec![],
+            saving: None,
+            save_at: now,
+            failing: None,
+            accepted: 0,
+            committed: 0,
+            owed: vec![],
+            full: None,
+            head: stored.head,
+            rows: stored.updates.len() as u32,
+            unfolded,
+            size: size + unfolded,
+            changed: false,
+            version_at: now,
+            idle_at: now + IDLE,
+            broken: false,
+            over: false,
+        })
+    }
+
+    fn wake_at(&self) -> Instant {
+        let save = (self.saving.is_none() && !self.pending.is_empty()).then_some(self.save_at);
+        let aware = self.awareness.is_dirty().then_some(self.aware_at);
+        let idle = self.attachments.is_empty().then_some(self.idle_at);
+        let version = self.changed.then_some(self.version_at + VERSION_EVERY);
+        let far = Instant::now() + Duration::from_secs(3_600);
+        [save, aware, idle, version].into_iter().flatten().min().unwrap_or(far)
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        if self.saving.is_none() && !self.pending.is_empty() && now >= self.save_at {
+            self.begin_save();
+        }
+        if self.awareness.is_dirty() && now >= self.aware_at {
+            self.awareness.tell(&mut self.attachments);
+            self.aware_at = now + AWARE;
+        }
+        if self.changed && now >= self.version_at + VERSION_EVERY {
+            self.keep_time_version().await;
+        }
+        if self.attachments.is_empty() && now >= self.idle_at {
+            let unsaved = !self.pending.is_empty() || self.saving.is_some();
+            if unsaved && now < self.idle_at + IDLE_UNSAVED {
+                self.idle_at = now + Duration::from_secs(1);
+            } else {
+                if unsaved {
+                    tracing::error!(room = %self.key.room, document = %self.key.document, "given up with unsaved edits");
+                }
+                self.over = true;
+            }
+        }
+    }
+
+    async fn handle(&mut self, ask: Ask) {
+        match ask {
+            Ask::Attach { conn, line, name, reply } => {
+                let rights = self.hub.document_rights(&conn, &self.key).await;
+                let outcome = rights.map(|(info, may_edit)| {
+                    self.attachments.retain(|a| a.conn.id != conn.id || a.line != line);
+                    let mut attachment = Attachment::new(conn.clone(), line, name, may_edit);
+                    attachment.told = Some(info.clone());
+                    self.attachments.push(attachment);
+                    opened(&self.key, line, self.epoch.clone(), info, may_edit)
+                });
+                let attached = outcome.is_ok();
+                // Who does not wait any more detaches.
+                let _ = reply.send(outcome);
+                if attached && line == Line::Plain {
+                    self.welcome(conn.id);
+                }
+            }
+            Ask::Welcome { conn } => self.welcome(conn),
+            Ask::Detach { conn } => self.detach(conn),
+            Ask::Said { conn, said } => self.hear(conn, said).await,
+            Ask::Drained { conn } => self.catch_up(conn),
+            Ask::Reconsider => self.reconsider().await,
+            Ask::Content { reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.content());
+            }
+            Ask::Keep { title, by, reply } => {
+                let kept = self.keep_named(title, by).await;
+                let _ = reply.send(kept);
+            }
+            Ask::Restore { version, by, reply } => {
+                let restored = self.restore(version, by).await;
+                let _ = reply.send(restored);
+            }
+            Ask::Reload => self.reload().await,
+        }
+    }
+
+    /// What the server says first: who is there; to a plain provider also what it has.
+    pub(super) fn welcome(&mut self, conn: u64) {
+        let Some(attachment) = self.attachments.iter_mut().find(|a| a.conn.id == conn) else { return };
+        if attachment.line == Line::Plain {
+            let _full = attachment.push(&wire::sync(codes::STEP1, &self.replica.vector()));
+        }
+        if let Some(states) = self.awareness.everybody() {
+            let _full = attachment.push(&states);
+        }
+        attachment.conn.mailbox.flush();
+    }
+
+    fn detach(&mut self, conn: u64) {
+        while let Some(at) = self.attachments.iter().position(|a| a.conn.id == conn) {
+            let gone = self.attachments.swap_remove(at);
+            self.awareness.gone(&gone);
+        }
+        if self.attachments.is_empty() {
+            self.idle_at = Instant::now() + IDLE;
+        }
+    }
+
+    fn attachment(&mut self, conn: u64) -> Option<&mut Attachment> {
+        self.attachments.iter_mut().find(|a| a.conn.id == conn)
+    }
+
+    async fn hear(&mut self, conn: u64, said: Said) {
+        match said {
+            Said::Step1(vector) => match read_state_vector(&vector) {
+                Ok(had) => self.answer(conn, had, true),
+                Err(_) => self.refuse(conn, None, Refusal::Malformed),
+            },
+            Said::Edit { batch, update } => self.edit(conn, batch, update).await,
+            Said::Awareness(states) => self.aware(conn, &states),
+            Said::QueryAwareness => {
+                let states = self.awareness.everybody();
+                if let (Some(states), Some(attachment)) = (states, self.attachment(conn)) {
+                    let _full = attachment.push(&states);
+                    attachment.conn.mailbox.flush();
+                }
+            }
+        }
+    }
+
+    fn aware(&mut self, conn: u64, states: &[u8]) {
+        let Ok(states) = read_awareness(states) else { return self.refuse(conn, None, Refusal::Malformed) };
+        let Some(attachment) = self.attachments.iter_mut().find(|a| a.conn.id == conn) else { return };
+        for state in states {
+            if self.replica.may_appear(state.client, &attachment.conn.user) {
+                self.awareness.set(attachment, state.client, state.clock, state.state);
+            }
+        }
+    }
+
+    fn refuse(&mut self, conn: u64, batch: Option<u64>, reason: Refusal) {
+        self.hub.metrics.documents_refused.inc();
+        if let Some(attachment) = self.attachment(conn) {
+            tracing::debug!(user = %attachment.conn.user, ?reason, "an update was refused");
+            attachment.refuse(batch, reason);
+        }
+    }
+
+    async fn edit(&mut self, conn: u64, batch: Option<u64>, update: Vec<u8>) {
+        let Some(user) = self.attachment(conn).map(|a| a.conn.clone()) else { return };
+        match self.hub.document_rights(&user, &self.key).await {
+            Ok((_, true)) => {}
+            Ok((_, false)) => return self.refuse_edit(conn, batch, &update),
+            Err(_) => return self.refuse(conn, batch, Refusal::Forbidden),
+        }
+        let user = user.user.clone();
+        match self.take(conn, batch, user, update) {
+            Ok(()) => {}
+            Err(reason) => self.refuse(conn, batch, reason),
+        }
+    }
+
+    /// Whoever only reads answers the server's question too, with nothing.
+    fn refuse_edit(&mut self, conn: u64, batch: Option<u64>, update: &[u8]) {
+        let Some(user) = self.attachment(conn).map(|a| a.conn.user.clone()) else { return };
+        match self.replica.examine(update, &user) {
+            Ok(walked) if walked.new.is_empty() && batch.is_none() => {}
+            Ok(_) | Err(_) => self.refuse(conn, batch, Refusal::Forbidden),
+        }
+    }
+
+    /// Takes an edit into the replica, to be saved.
+    pub(super) fn take(&mut self, conn: u64, batch: Option<u64>, user: UserId, update: Vec<u8>) -> Result<(), Refusal> {
+        if update.len() > limits::UPDATE_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        let waiting: usize = self.pending.iter().map(|edit| edit.update.len()).sum();
+        if waiting + update.len() > UNSAVED_BYTES {
+            return Err(Refusal::Unavailable);
+        }
+        let walked = heavy(update.len(), || self.replica.examine(&update, &user))?;
+        if !walked.new.is_empty() {
+            self.need_room(update.len())?;
+        }
+        if !walked.is_idle() {
+            let taken = heavy(update.len(), || self.replica.take(&update, &walked, &user));
+            if let Err(error) = taken {
+                let (room, document) = (&self.key.room, &self.key.document);
+                tracing::error!(%error, %room, %document, %user, "an update that was examined broke the replica");
+                self.broken = true;
+                return Err(Refusal::Malformed);
+            }
+        }
+        self.accepted += 1;
+        self.pending.push(Accepted { conn, batch, user, update, walked });
+        self.save_at = self.save_at.max(Instant::now());
+        if self.saving.is_none() && self.save_at <= Instant::now() {
+            self.begin_save();
+        }
+        Ok(())
+    }
+
+    /// Takes an edit of the server's own, made for somebody.
+    pub(super) fn take_own(&mut self, user: UserId, update: Vec<u8>) -> Result<(), Refusal> {
+        self.take(0, None, user, update)
+    }
+
+    fn need_room(&mut self, more: usize) -> Result<(), Refusal> {
+        if self.size + more <= DOCUMENT_BYTES && self.replica.structs() < DOCUMENT_STRUCTS {
+            return Ok(());
+        }
+        // What was counted is the most that it may be; now it is looked at.
+        let state = self.content().map_err(|_| Refusal::Internal)?;
+        self.size = state.len();
+        self.replica.set_structs(count_structs(&state).unwrap_or(u32::MAX));
+        match self.size + more <= DOCUMENT_BYTES && self.replica.structs() < DOCUMENT_STRUCTS {
+            true => Ok(()),
+            false => Err(Refusal::Full),
+        }
+    }
+
+    fn begin_save(&mut self) {
+        self.flying = std::mem::take(&mut self.pending);
+        let updates: Vec<_> = self.flying.iter().filter(|e| !e.walked.is_idle()).map(|e| e.update.clone()).collect();
+        let claims = self
+            .flying
+            .iter()
+            .flat_map(|edit| edit.walked.claims.iter().map(|client| (*client, edit.user.clone())).collect::<Vec<_>>());
+        let claims = claims.collect();
+        self.save_at = Instant::now() + SPACING;
+        let head = self.head;
+        self.flying_update = match updates.len() {
+            0 => vec![],
+            1 => updates.into_iter().next().unwrap_or_default(),
+            _ => match replica::merge(&updates) {
+                Ok(merged) => merged,
+                Err(error) => {
+                    // The replica has them all: its difference to what is saved has them too, and says no less.
+                    tracing::error!(%error, "updates could not be merged");
+                    self.replica.lacking(&self.saved).unwrap_or_default()
+                }
+            },
+        };
+        if self.flying_update.is_empty() {
+            self.saving = Some(Box::pin(async move { Ok(Saved::Yes(head)) }));
+            return;
+        }
+        let update = self.flying_update.clone();
+        let batch = DocumentBatch { key: self.key.clone(), epoch: self.epoch.clone(), update, claims };
+        let saves = self.hub.saves.clone();
+        self.saving = Some(Box::pin(async move { saves.save(batch).await }));
+    }
+
+    async fn after_save(&mut self, outcome: Result<Saved, StoreError>) {
+        self.saving = None;
+        match outcome {
+            Ok(Saved::Yes(head)) => self.saved(head).await,
+            Ok(Saved::Void) => self.reload().await,
+            Err(StoreError::Unavailable(_)) => {
+                let since = *self.failing.get_or_insert_with(|| {
+                    self.hub.metrics.documents_unsaved.inc();
+                    Instant::now()
+                });
+                let mut again = std::mem::take(&mut self.flying);
+                again.append(&mut self.pending);
+                self.pending = again;
+                // Soon at first, then every few seconds.
+                let wait = since.elapsed().clamp(Duration::from_millis(100), Duration::from_secs(5));
+                self.save_at = Instant::now() + wait;
+            }
+            Err(StoreError::Refused(_) | StoreError::Damaged(_)) => {
+                for edit in std::mem::take(&mut self.flying) {
+                    self.refuse(edit.conn, edit.batch, Refusal::Internal);
+                }
+                self.reload().await;
+            }
+        }
+    }
+
+    /// Edits are on disk: others get them, their authors are told, and what waited for them is sent.
+    async fn saved(&mut self, head: u64) {
+        if self.failing.take().is_some() {
+            self.hub.metrics.documents_unsaved.dec();
+        }
+        let edits = std::mem::take(&mut self.flying);
+        let update = std::mem::take(&mut self.flying_update);
+        self.committed += edits.len() as u64;
+        if !update.is_empty() {
+            (self.head, self.changed) = (head.max(self.head), true);
+            self.rows += 1;
+            self.unfolded += update.len();
+            self.size += update.len();
+            self.hub.metrics.documents_saved.inc_by(edits.len() as u64);
+            self.pass_on(&edits, &update).await;
+        }
+        for edit in &edits {
+            for Span { client, to, .. } in &edit.walked.new {
+                self.saved.insert(*client, *to);
+            }
+        }
+        let mut told: HashMap<u64, u64> = HashMap::new();
+        for edit in &edits {
+            if let Some(batch) = edit.batch {
+                let highest = told.entry(edit.conn).or_default();
+                *highest = batch.max(*highest);
+            }
+        }
+        for (conn, batch) in told {
+            if let Some(attachment) = self.attachment(conn) {
+                attachment.saved(batch);
+            }
+        }
+        self.settle();
+        if self.rows >= FOLD_ROWS || self.unfolded >= FOLD_BYTES.max(self.size / 2) {
+            self.fold();
+        }
+    }
+
+    async fn pass_on(&mut self, edits: &[Accepted], update: &[u8]) {
+        let message = wire::sync(codes::UPDATE, update);
+        let author = edits.first().map(|edit| edit.conn).filter(|author| edits.iter().all(|e| e.conn == *author));
+        let mut frames: HashMap<Line, crate::gateway::Frame> = HashMap::new();
+        let mut written = 0;
+        for attachment in &mut self.attachments {
+            if !matches!(attachment.has, Has::All) || Some(attachment.conn.id) == author {
+                continue;
+            }
+            let line = attachment.line;
+            let frame = frames.entry(line).or_insert_with(|| wire::frame(line, &message)).clone();
+            if attachment.conn.mailbox.push(frame).is_err() {
+                attachment.conn.mark_behind();
+                attachment.has = Has::Upto(self.saved.clone());
+            }
+            attachment.conn.mailbox.flush();
+            written += 1;
+            if written % 64 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Answers a state vector, when everything that the answer holds is on disk.
+    fn answer(&mut self, conn: u64, had: HashMap<u64, u32>, asks: bool) {
+        let Some(lacking) = self.lacking(&had) else {
+            self.broken = true;
+            return;
+        };
+        let kind = if asks { codes::STEP2 } else { codes::UPDATE };
+        let owed = Owed {
+            after: self.accepted,
+            conn,
+            message: wire::sync(kind, &lacking),
+            had,
+            then: self.replica.clocks().clone(),
+            asks,
+        };
+        if let Some(attachment) = self.attachment(conn) {
+            // From here on it gets what is saved; what the answer holds already does no harm.
+            attachment.has = Has::All;
+            self.owed.push(owed);
+            self.settle();
+        }
+    }
+
+    fn lacking(&mut self, had: &HashMap<u64, u32>) -> Option<Vec<u8>> {
+        if had.is_empty()
+            && let Some((_, full)) = self.full.as_ref().filter(|(at, _)| *at == self.accepted)
+        {
+            return Some(full.clone());
+        }
+        let lacking = heavy(self.size, || self.replica.lacking(had)).ok()?;
+        if had.is_empty() {
+            self.full = Some((self.accepted, lacking.clone()));
+        }
+        Some(lacking)
+    }
+
+    /// Sends what is owed and may be sent.
+    fn settle(&mut self) {
+        let committed = self.committed;
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.owed).into_iter().partition(|owed| owed.after <= committed);
+        self.owed = later;
+        let vector = self.replica.vector();
+        for Owed { conn, message, had, then, asks, .. } in due {
+            let Some(attachment) = self.attachments.iter_mut().find(|a| a.conn.id == conn) else { continue };
+            attachment.send(message, &had, then);
+            if asks && attachment.line != Line::Plain {
+                attachment.tell_step1(&vector);
+            }
+            attachment.conn.mailbox.flush();
+        }
+    }
+
+    /// A mailbox has room again.
+    fn catch_up(&mut self, conn: u64) {
+        let mut upto = None;
+        for attachment in self.attachments.iter_mut().filter(|a| a.conn.id == conn) {
+            attachment.send_pieces();
+            if let Has::Upto(had) = &attachment.has {
+                upto = Some(had.clone());
+            }
+            attachment.conn.mailbox.flush();
+        }
+        if let Some(had) = upto {
+            self.answer(conn, had, false);
+        }
+    }
+
+    /// Looks at everybody's rights again.
+    async fn reconsider(&mut self) {
+        let mut gone = Vec::new();
+        for attachment in &mut self.attachments {
+            match self.hub.document_rights(&attachment.conn, &self.key).await {
+                Ok((info, may_edit)) => {
+                    let is_news = attachment.may_edit != may_edit || attachment.told.as_ref() != Some(&info);
+                    attachment.may_edit = may_edit;
+                    attachment.told = Some(info.clone());
+                    if is_news && let Line::Channel(channel) = attachment.line {
+                        attachment.tell(&DocumentFrame::Rights { channel, may_edit, info });
+                    }
+                }
+                Err(fault) if fault.code == stoa_protocol::ErrorCode::NotFound => {
+                    attachment.close(&fault);
+                    gone.push(attachment.conn.id);
+                }
+                // It cannot be told now; edits are looked at one by one.
+                Err(_) => {}
+            }
+        }
+        for conn in gone {
+            self.detach(conn);
+        }
+    }
+
+    /// The content of now as one update.
+    pub(super) fn content(&mut self) -> Result<Vec<u8>, Fault> {
+        self.lacking(&HashMap::new()).ok_or_else(|| {
+            self.broken = true;
+            Fault::internal()
+        })
+    }
+
+    /// Writes the state as one update in place of many, beside the work.
+    fn fold(&mut self) {
+        let Ok(state) = self.content() else { return };
+        (self.rows, self.unfolded, self.size) = (0, 0, state.len());
+        self.replica.set_structs(count_structs(&state).unwrap_or_default());
+        let (hub, key, epoch, head) = (self.hub.clone(), self.key.clone(), self.epoch.clone(), self.head);
+        self.hub.tasks.spawn(async move {
+            if let Err(error) = hub.store.fold_document(&key, &epoch, head, &state).await {
+                tracing::warn!(%error, room = %key.room, document = %key.document, "a document could not be folded");
+            }
+        });
+    }
+
+    /// Begins anew from the store. What was not saved is lost here, and kept by its authors, who were not told that it
+    /// is saved: they send it again.
+    async fn reload(&mut self) {
+        let before = self.epoch.clone();
+        for edit in std::mem::take(&mut self.flying).into_iter().chain(std::mem::take(&mut self.pending)) {
+            self.refuse(edit.conn, edit.batch, Refusal::Internal);
+        }
+        match Self::load(&self.hub, &self.key).await {
+            Ok(fresh) => {
+                let attachments = std::mem::take(&mut self.attachments);
+                let awareness = std::mem::take(&mut self.awareness);
+                let failing = self.failing.take();
+                *self = Self { attachments, awareness, failing, ..fresh };
+                let (epoch, changed) = (self.epoch.clone(), self.epoch != before);
+                for attachment in &mut self.attachments {
+                    match attachment.line {
+                        Line::Channel(channel) if changed => {
+                            attachment.has = Has::Nothing;
+                            attachment.tell(&DocumentFrame::Reset { channel, epoch: epoch.clone() });
+                        }
+                        Line::Plain if changed => attachment.conn.mailbox.close(stoa_protocol::CloseCode::Unavailable),
+                        Line::Channel(_) | Line::Plain => {}
+                    }
+                }
+                self.reconsider().await;
+            }
+            Err(fault) => {
+                for attachment in std::mem::take(&mut self.attachments) {
+                    attachment.close(&fault);
+                }
+                self.over = true;
+            }
+        }
+    }
+
+    /// A failure of the store, as it is told.
+    pub(super) fn fault(error: &StoreError) -> Fault {
+        tracing::warn!(%error, "the store failed");
+        store_fault(error)
+    }
+}
+
+/// Long work gives its worker's other tasks away.
+pub(super) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Handle::current().runtime_flavor();
+    match bytes > HEAVY && runtime == tokio::runtime::RuntimeFlavor::MultiThread {
+        true => tokio::task::block_in_place(work),
+        false => work(),
+    }
+}
+
+impl Ask {
+    /// Nobody will do it.
+    fn fail(self, fault: &Fault) {
+        // Whoever asked may have gone.
+        match self {
+            Self::Attach { reply, .. } => drop(reply.send(Err(fault.clone()))),
+            Self::Content { reply } => drop(reply.send(Err(fault.clone()))),
+            Self::Keep { reply, .. } | Self::Restore { reply, .. } => drop(reply.send(Err(fault.clone()))),
+            Self::Welcome { .. }
+            | Self::Detach { .. }
+            | Self::Said { .. }
+            | Self::Drained { .. }
+            | Self::Reconsider
+            | Self::Reload => {}
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! One connection in a document: what it has been sent, and how it catches up.
+
+use super::{super::conn::Conn, super::encode, Line, wire};
+use crate::gateway::{Frame, Full, SlotKey};
+use bytes::Bytes;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+use stoa_protocol::{CloseCode, DocumentFrame, Fault, Refusal};
+
+/// Refusals that are no honest mistake; then the connection is closed.
+const STRIKES: u32 = 10;
+
+/// A connection in a document.
+pub struct Attachment {
+    /// The connection.
+    pub conn: Arc<Conn>,
+    /// How it gets messages.
+    pub line: Line,
+    /// How its user is shown.
+    pub name: String,
+    /// Whether it may edit, as it was told last.
+    pub may_edit: bool,
+    /// The record that it was told last.
+    pub told: Option<stoa_protocol::DocumentInfo>,
+    /// What it has of the content.
+    pub has: Has,
+    /// Yjs client ids whose awareness it speaks for.
+    pub speaks_for: BTreeSet<u64>,
+    /// The awareness tick that it has for certain, and the one that was sent last.
+    pub aware: (u64, u64),
+    strikes: u32,
+}
+
+/// What a connection has of the content.
+pub enum Has {
+    /// It has not asked yet.
+    Nothing,
+    /// Every update up to now was pushed.
+    All,
+    /// Up to these clocks; the mailbox had no room for more.
+    Upto(HashMap<u64, u32>),
+    /// A large message is on its way in pieces; then it has these clocks.
+    Pieces {
+        /// The message.
+        message: Bytes,
+        /// What of it was sent.
+        at: usize,
+        /// What it has when it has all of it.
+        then: HashMap<u64, u32>,
+    },
+}
+
+impl Attachment {
+    /// A connection that has asked for nothing yet.
+    pub fn new(conn: Arc<Conn>, line: Line, name: String, may_edit: bool) -> Self {
+        Self {
+            conn,
+            line,
+            name,
+            may_edit,
+            told: None,
+            has: Has::Nothing,
+            speaks_for: BTreeSet::new(),
+            aware: (0, 0),
+            strikes: 0,
+        }
+    }
+
+    /// Pushes a message; the caller flushes.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn push(&self, message: &[u8]) -> Result<(), Full> {
+        self.conn.mailbox.push(wire::frame(self.line, message))
+    }
+
+    /// Sends a message of the content, in pieces when it is large, and remembers what the connection has then. When
+    /// there is no room it is left out, and the connection has `had`.
+    pub fn send(&mut self, message: Vec<u8>, had: &HashMap<u64, u32>, then: HashMap<u64, u32>) {
+        match self.line {
+            Line::Channel(_) if message.len() > wire::PART_BYTES => {
+                self.has = Has::Pieces { message: message.into(), at: 0, then };
+                self.send_pieces();
+            }
+            Line::Channel(_) | Line::Plain => match self.push(&message) {
+                Ok(()) => self.has = Has::All,
+                Err(Full) => {
+                    self.conn.mark_behind();
+                    self.has = Has::Upto(had.clone());
+                }
+            },
+        }
+    }
+
+    /// Sends pieces while there is room. When the last is sent, what came meanwhile is still lacking.
+    pub fn send_pieces(&mut self) {
+        let (Line::Channel(channel), Has::Pieces { message, at, then }) = (self.line, &mut self.has) else { return };
+        while *at < message.len() {
+            let end = message.len().min(*at + wire::PART_BYTES);
+            let piece = wire::part(channel, &message[*at..end], end < message.len());
+            if self.conn.mailbox.push(piece).is_err() {
+                self.conn.mark_behind();
+                return;
+            }
+            *at = end;
+        }
+        self.has = Has::Upto(std::mem::take(then));
+    }
+
+    /// Asks the client for what the server lacks.
+    pub fn tell_step1(&self, vector: &[u8]) {
+        self.tell_frame(wire::frame(self.line, &wire::sync(stoa_protocol::wire::STEP1, vector)));
+    }
+
+    /// Tells something in words, among the replies: it must not be dropped.
+    pub fn tell(&self, frame: &DocumentFrame) {
+        self.tell_frame(encode::document(frame));
+    }
+
+    fn tell_frame(&self, frame: Frame) {
+        if self.conn.mailbox.push_reply(frame).is_err() {
+            self.conn.close_slow();
+        }
+        self.conn.mailbox.flush();
+    }
+
+    /// Everything up to a batch is on disk.
+    pub fn saved(&self, batch: u64) {
+        if let Line::Channel(channel) = self.line {
+            self.tell(&DocumentFrame::Saved { channel, batch });
+        }
+    }
+
+    /// An edit was not taken.
+    pub fn refuse(&mut self, batch: Option<u64>, reason: Refusal) {
+        match self.line {
+            Line::Channel(channel) => {
+                self.tell(&DocumentFrame::Refused { channel, batch, reason, message: reason.words().into() });
+            }
+            Line::Plain => self.tell_frame(wire::frame(self.line, &wire::denied(reason.words()))),
+        }
+        let strikes = match reason {
+            // A plain provider never learns to stop.
+            Refusal::Malformed | Refusal::Foreign => 1,
+            Refusal::Forbidden | Refusal::Gap | Refusal::TooLarge | Refusal::Full => {
+                u32::from(self.line == Line::Plain)
+            }
+            Refusal::Unavailable | Refusal::Internal => 0,
+        };
+        self.strikes += strikes;
+        if self.strikes > STRIKES {
+            tracing::info!(user = %self.conn.user, ?reason, "closed after too many refused updates");
+            self.conn.mailbox.close(CloseCode::BadRequest);
+        }
+    }
+
+    /// It is no longer in the document.
+    pub fn close(&self, reason: &Fault) {
+        match self.line {
+            Line::Channel(channel) => self.tell(&DocumentFrame::Closed { channel, reason: reason.clone() }),
+            Line::Plain => self.conn.mailbox.close(CloseCode::NoAccess),
+        }
+    }
+
+    /// The latest-wins key of awareness here.
+    pub fn slot(&self) -> SlotKey {
+        SlotKey::of(&("awareness", self.line))
+    }
+}

@@ -1,0 +1,61 @@
+//! Versions: kept by time, by name, and before a document is set back.
+
+use super::actor::{Actor, heavy};
+use crate::storage::NewVersion;
+use stoa_protocol::{DocumentVersion, Fault, Refusal, UserId, VersionReason, limits};
+use tokio::time::Instant;
+
+/// Versions that are kept by themselves: a day's work at one every ten minutes, and some.
+const BY_TIME: u32 = 50;
+/// Versions from before a document was set back.
+const BEFORE_RESTORE: u32 = 20;
+
+impl Actor {
+    /// Keeps the state of now when it has changed since the last version.
+    pub(super) async fn keep_time_version(&mut self) {
+        if !self.changed {
+            return;
+        }
+        match self.keep(VersionReason::Time, String::new(), None, BY_TIME).await {
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::warn!(%fault, room = %self.key.room, document = %self.key.document, "no version could be kept");
+                self.version_at = Instant::now();
+            }
+        }
+    }
+
+    /// Keeps the state of now under a name.
+    pub(super) async fn keep_named(&mut self, title: String, by: UserId) -> Result<DocumentVersion, Fault> {
+        self.keep(VersionReason::Named, title, Some(by), limits::NAMED_VERSIONS as u32).await
+    }
+
+    async fn keep(
+        &mut self,
+        reason: VersionReason,
+        title: String,
+        by: Option<UserId>,
+        most: u32,
+    ) -> Result<DocumentVersion, Fault> {
+        let content = self.content()?;
+        let version = NewVersion { at: self.hub.clock().now(), reason, title, by, content };
+        let kept = self.hub.store().put_version(&self.key, &version, most).await;
+        let kept = kept.map_err(|error| Self::fault(&error))?;
+        (self.changed, self.version_at) = (false, Instant::now());
+        Ok(kept)
+    }
+
+    /// Sets the document back by a new edit; what it was is kept first.
+    pub(super) async fn restore(&mut self, version: u64, by: UserId) -> Result<DocumentVersion, Fault> {
+        let found = self.hub.store().version(&self.key, version).await;
+        let (_, content) = found.map_err(|error| Self::fault(&error))?.ok_or_else(|| Fault::not_found("version"))?;
+        let kept = self.keep(VersionReason::Restore, String::new(), Some(by.clone()), BEFORE_RESTORE).await?;
+        let update = heavy(usize::MAX, || self.replica.setting_back(&content)).map_err(|error| {
+            tracing::error!(%error, room = %self.key.room, document = %self.key.document, "could not be set back");
+            Fault::internal()
+        })?;
+        // Under a client id that nobody has: it becomes that of whoever asked.
+        self.take_own(by, update).map_err(|reason: Refusal| Fault::conflict(reason.words()))?;
+        Ok(kept)
+    }
+}
