@@ -15,6 +15,7 @@ scripts_parse() {
 }
 
 step "format" cargo fmt --all --check
+step "format of the peer" cargo fmt --manifest-path tests/peer/Cargo.toml --check
 step "lints" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 step "lints of every feature" cargo clippy --locked --workspace --all-targets --all-features --quiet -- -D warnings
 step "generated files are fresh" scripts/generate.sh --check

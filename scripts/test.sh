@@ -29,6 +29,8 @@ run() {
 run "Rust tests" cargo test --locked --workspace --no-fail-fast
 run "web tests" npm --prefix web test
 run "browser tests" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" npm --prefix tests/browser test
+run "calls of another WebRTC stack" env STOA_BIN="$target/debug/stoa" CARGO_TARGET_DIR="$target/peer" \
+    cargo test --locked --manifest-path tests/peer/Cargo.toml
 run "relayed calls" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" \
     tests/netns/run.sh npm --prefix tests/browser run relayed
 # Last, because it puts a server with planted bugs in the place of the true one.
