@@ -92,6 +92,12 @@ export class Server {
     return this.token(...dev, "--service", "--user", "backend");
   }
 
+  /** Somebody's token for one room. */
+  personToken(user: string, name: string, role: string, room: string): string {
+    const dev = this.#isDev ? ["--dev", "--data-dir", this.#folder] : [];
+    return this.token(...dev, "--user", user, "--name", name, "--role", role, "--room", room);
+  }
+
   /** Calls the API as the host application. */
   async call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
     const response = await fetch(`${this.url}${path}`, {

@@ -30,7 +30,14 @@ const OPTIONS: Partial<UIOptions> = {
   },
 };
 
-export default function Board({ document: shared }: { document: SharedDocument }) {
+interface Props {
+  document: SharedDocument;
+  /** Whose view is shown: one of their tabs. */
+  following: string | undefined;
+  onFollow: (client: string | undefined) => void;
+}
+
+export default function Board({ document: shared, following, onFollow }: Props) {
   const words = useBoardWords();
   const state = useDocumentState(shared);
   const { theme } = useSettings();
@@ -57,6 +64,7 @@ export default function Board({ document: shared }: { document: SharedDocument }
   const { mayEdit } = state;
   // Offline edits are welcome, where the user might edit when last asked.
   useEffect(() => sitting?.setMayEdit(mayEdit), [sitting, mayEdit]);
+  useEffect(() => sitting?.follow(following), [sitting, following]);
   useOwnUndo(frame.current, sitting);
   useScrollOnce(api, state.hasContent);
 
@@ -89,6 +97,9 @@ export default function Board({ document: shared }: { document: SharedDocument }
       data-testid="board"
       data-shapes={sitting?.binding.size}
       onPointerLeave={() => sitting?.left()}
+      // Whoever takes the board in hand looks where they want.
+      onPointerDownCapture={() => following !== undefined && onFollow(undefined)}
+      onWheelCapture={() => following !== undefined && onFollow(undefined)}
     >
       <Excalidraw
         excalidrawAPI={onApi}
@@ -96,9 +107,6 @@ export default function Board({ document: shared }: { document: SharedDocument }
           sitting?.changed(elements as unknown as readonly SceneElement[], appState, files)
         }
         onPointerUpdate={({ pointer, button }) => sitting?.pointed(pointer, button)}
-        onUserFollow={({ userToFollow, action }) =>
-          sitting?.follow(action === "FOLLOW" ? userToFollow.socketId : undefined)
-        }
         isCollaborating
         viewModeEnabled={!mayEdit}
         langCode={isFrench() ? "fr-FR" : "en"}
@@ -109,11 +117,12 @@ export default function Board({ document: shared }: { document: SharedDocument }
         handleKeyboardGlobally={false}
         autoFocus
         name="board"
-        renderTopRightUI={(isMobile) => (isMobile ? buttons || null : null)}
       >
         {menu}
         <Footer>{buttons}</Footer>
       </Excalidraw>
+      {/* Where the component has no footer: on phones. */}
+      <div className="board-floating">{buttons}</div>
     </div>
   );
 }

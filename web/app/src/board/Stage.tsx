@@ -9,6 +9,7 @@ import { session as kept } from "../kept.ts";
 import { go } from "../place.ts";
 import { Asides } from "./Aside.tsx";
 import { useDocument, useDocumentList, useDocumentState } from "./documents.ts";
+import { Here } from "./Here.tsx";
 import { HistoryIcon, LockIcon, UnlockIcon } from "./icons.tsx";
 import { Language } from "./Language.tsx";
 import { type BoardWords, useBoardWords } from "./words.ts";
@@ -130,6 +131,7 @@ function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
   const state = useDocumentState(shared);
   const [sheet, setSheet] = useState<"versions" | "rights">();
   const { isBusy, run } = useWork();
+  const [following, setFollowing] = useState<string>();
   const isLocked = state.info?.locked ?? false;
   const lock = () => void run(() => room.command({ type: "doc.update", document: shared.name, locked: !isLocked }));
   return (
@@ -138,6 +140,7 @@ function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
         {tabs}
         <Status shared={shared} isManager={isManager} />
         <span className="stage-space" />
+        <Here document={shared} following={following} onFollow={kind === "board" ? setFollowing : undefined} />
         {kind === "code" && <Language shared={shared} />}
         {isManager && (
           <IconButton label={isLocked ? words.unlock : words.lock} isPressed={isLocked} isOff={isBusy} onPress={lock}>
@@ -163,7 +166,7 @@ function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
         data-phase={state.phase}
         data-waiting={state.waiting}
       >
-        <Content shared={shared} kind={kind} />
+        <Content shared={shared} kind={kind} following={following} onFollow={setFollowing} />
       </div>
       <Suspense fallback={null}>
         {sheet === "versions" && <Versions document={shared} kind={kind} onClose={() => setSheet(undefined)} />}
@@ -175,7 +178,14 @@ function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
   );
 }
 
-function Content({ shared, kind }: { shared: SharedDocument; kind: Kind }) {
+interface ContentProps {
+  shared: SharedDocument;
+  kind: Kind;
+  following: string | undefined;
+  onFollow: (client: string | undefined) => void;
+}
+
+function Content({ shared, kind, following, onFollow }: ContentProps) {
   const words = useBoardWords();
   const { phase, hasContent, fault, info } = useDocumentState(shared);
   if (phase === "refused") {
@@ -193,7 +203,7 @@ function Content({ shared, kind }: { shared: SharedDocument; kind: Kind }) {
   return (
     <Suspense fallback={<Opening text={words.opening} />}>
       {kind === "board" ? (
-        <Board document={shared} />
+        <Board document={shared} following={following} onFollow={onFollow} />
       ) : (
         <Text document={shared} title={info?.title || words[kind]} isCode={kind === "code"} />
       )}

@@ -35,6 +35,8 @@ export class Sitting {
   #binding: BoardBinding;
   #stopAwareness = () => {};
   #mayEdit = false;
+  /** The right was taken away in the middle of the gesture that goes on. */
+  #wasCut = false;
   #isInGesture = false;
   #inHand: string[] = [];
   #frame = 0;
@@ -77,6 +79,7 @@ export class Sitting {
     } else if (this.#isInGesture) {
       this.#isInGesture = false;
       this.#commit();
+      this.#wasCut = false;
     } else if (hasChanges) {
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.#commit(), QUIET_MS);
@@ -97,8 +100,15 @@ export class Sitting {
     this.#tell("pointer", undefined);
   }
 
+  /**
+   * What is under way when the right goes is sent all the same: the server refuses it, and so it is set aside for its
+   * author instead of vanishing.
+   */
   setMayEdit(mayEdit: boolean): void {
+    const isLost = this.#mayEdit && !mayEdit;
+    if (isLost) this.#commit();
     this.#mayEdit = mayEdit;
+    this.#wasCut = isLost && this.#isInGesture;
   }
 
   /** Looks where somebody looks, until told otherwise. */
@@ -188,7 +198,7 @@ export class Sitting {
     clearTimeout(this.#quiet);
     const scene = this.#api.getSceneElementsIncludingDeleted() as readonly SceneElement[];
     // What a viewer's component changed all the same is not written, and the next merge sets it right.
-    const written = this.#mayEdit ? this.#binding.commit(scene) : 0;
+    const written = this.#mayEdit || this.#wasCut ? this.#binding.commit(scene) : 0;
     if (written > 0) this.#show();
     if (!this.#hasPreview) return;
     if (written === 0) this.#forgetPreview();
