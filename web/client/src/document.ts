@@ -345,6 +345,7 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     this.#unsent = 0;
     this.#onTheirWay = [];
     this.#isSynced = false;
+    if (this.#phase === "open") this.#phase = "opening";
     old.off("update", this.#edited);
     const mine = oldAwareness.getLocalState();
     oldAwareness.destroy();

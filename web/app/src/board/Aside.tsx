@@ -21,7 +21,14 @@ interface OneProps {
 
 function OneAside({ shared, work, kind }: OneProps) {
   const words = useBoardWords();
-  const { count, content } = useMemo(() => contentOf(shared, work, kind), [shared, work, kind]);
+  const { phase } = useDocumentState(shared);
+  // Known when the server's content is here again.
+  const lost = useMemo(
+    () => (phase === "open" ? contentOf(shared, work, kind) : undefined),
+    [shared, work, kind, phase],
+  );
+  if (!lost) return null;
+  const { count, content } = lost;
   const copy = () =>
     navigator.clipboard?.writeText(content).then(
       () => say(words.copied),

@@ -45,6 +45,7 @@ export default function Board({ document: shared, following, onFollow }: Props) 
   const [api, setApi] = useState<ExcalidrawImperativeAPI>();
   const [sitting, setSitting] = useState<Sitting>();
   const [history, setHistory] = useState({ canUndo: false, canRedo: false });
+  const [shapes, setShapes] = useState(0);
   const frame = useRef<HTMLDivElement>(null);
   useIntroduction(shared);
 
@@ -52,6 +53,7 @@ export default function Board({ document: shared, following, onFollow }: Props) 
     if (!api) return;
     const begun = new Sitting(shared, api, {
       history: (canUndo, canRedo) => setHistory({ canUndo, canRedo }),
+      shapes: setShapes,
       imageFailed: (why) => say(words.imageFailed(why), "problem"),
     });
     setSitting(begun);
@@ -95,7 +97,7 @@ export default function Board({ document: shared, following, onFollow }: Props) 
       className="board-frame"
       ref={frame}
       data-testid="board"
-      data-shapes={sitting?.binding.size}
+      data-shapes={shapes}
       onPointerLeave={() => sitting?.left()}
       // Whoever takes the board in hand looks where they want.
       onPointerDownCapture={() => following !== undefined && onFollow(undefined)}

@@ -22,6 +22,8 @@ export interface SittingEvents {
   /** Whether there is something to undo or redo. */
   history(canUndo: boolean, canRedo: boolean): void;
   imageFailed(why: string): void;
+  /** How many shapes the document holds. */
+  shapes(count: number): void;
 }
 
 type Scene = Parameters<ExcalidrawImperativeAPI["updateScene"]>[0]["elements"];
@@ -191,6 +193,7 @@ export class Sitting {
       ...(merged && { elements: merged as unknown as Scene, captureUpdate: CaptureUpdateAction.NEVER }),
     });
     if (merged) this.#images.fetchMissing(merged);
+    this.#events.shapes(this.#binding.size);
     this.#showView();
   }
 
