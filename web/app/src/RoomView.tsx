@@ -130,7 +130,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
           </HeadButton>
         </RoomHead>
         <Banner />
-        {view !== "chat" && <SideView room={id} view={view} />}
+        {view === "call" && <SideView room={id} view={view} />}
         {state.info ? (
           <Timeline state={state} title={title} target={target} onGo={goTo} />
         ) : (
