@@ -38,8 +38,8 @@ const ASK_AGAIN: &str = "no-cache";
 /// Where the page is; it reads the rest of the address itself.
 const PATHS: [&str; 7] =
     ["/", "/r/{room}", "/r/{room}/m/{seq}", "/r/{room}/call", "/r/{room}/board", "/join", "/invite"];
-/// The client's files: rooms, shared documents, and the look at what works before a call.
-const CLIENT: [&str; 3] = ["v1.js", "documents.v1.js", "check.v1.js"];
+/// The client's files: rooms, calls, shared documents, and the look at what works before a call.
+const CLIENT: [&str; 4] = ["v1.js", "call.v1.js", "documents.v1.js", "check.v1.js"];
 /// What a call needs, for the page itself; nothing else of the machine. A page that embeds it passes these on by the
 /// frame's attribute `allow`.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), autoplay=(self), \

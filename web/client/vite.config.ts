@@ -4,6 +4,8 @@ import { defineConfig } from "vite";
 const ENTRIES: Record<string, [string, string]> = {
   /** The bindings. */
   react: ["src/react.ts", "react.js"],
+  /** Calls: who only chats has no use for them. */
+  call: ["src/call/index.ts", "call.v1.js"],
   /** Shared documents: Yjs is three times as large as everything else, and who only chats has no use for it. */
   documents: ["src/documents.ts", "documents.v1.js"],
   /** The look at what works: wanted once before a call, not by every page. */

@@ -86,6 +86,40 @@ export class LocalMedia extends Emitter<MediaEvents> {
     if (!this.#tracks.has("camera")) await this.#take("camera");
   }
 
+  /**
+   * Opens both with one question to the user. Where that fails each is asked for alone, so that a missing camera takes
+   * nobody's voice.
+   */
+  async open(): Promise<void> {
+    const isWanted = (source: "microphone" | "camera") => !this.#tracks.has(source);
+    if (!isWanted("microphone") || !isWanted("camera") || !this.#devices?.getUserMedia) {
+      await Promise.all([this.setMicrophone(true), this.setCamera(true)]);
+      return;
+    }
+    this.#isSilent = false;
+    const wishes = [this.#wish("microphone"), this.#wish("camera")];
+    const stream = await this.#devices.getUserMedia({ ...this.#wanted("microphone"), ...this.#wanted("camera") }).then(
+      (stream) => stream,
+      () => undefined,
+    );
+    if (!stream) {
+      if (!this.#isClosed && wishes[0] === this.#wishes.get("microphone")) await this.#take("microphone");
+      if (!this.#isClosed && wishes[1] === this.#wishes.get("camera")) await this.#take("camera");
+      return;
+    }
+    for (const track of stream.getTracks()) {
+      const source = track.kind === "audio" ? "microphone" : "camera";
+      const isOld = wishes[source === "microphone" ? 0 : 1] !== this.#wishes.get(source);
+      if (this.#isClosed || isOld) {
+        track.stop();
+        continue;
+      }
+      if (source === "microphone") track.enabled = !this.#isSilent;
+      this.#put(source, track);
+    }
+    await this.refresh();
+  }
+
   /** Chooses a device; what is on goes on with it. */
   async choose(kind: "microphone" | "camera" | "speaker", deviceId: string): Promise<void> {
     this.#chosen = { ...this.#chosen, [kind]: deviceId };
@@ -172,23 +206,19 @@ export class LocalMedia extends Emitter<MediaEvents> {
   /** The chosen device, or whatever there is when that one has been unplugged. */
   async #open(source: "microphone" | "camera"): Promise<MediaStream> {
     const devices = this.#devices as MediaDevices;
-    const deviceId = this.#chosen[source];
-    const wanted = (id?: ConstrainDOMString): MediaStreamConstraints =>
-      source === "camera"
-        ? { video: { ...CAMERA, ...(id === undefined ? {} : { deviceId: id }) } }
-        : {
-            audio: {
-              echoCancellation: true,
-              noiseSuppression: true,
-              autoGainControl: true,
-              ...(id === undefined ? {} : { deviceId: id }),
-            },
-          };
-    if (deviceId === undefined) return devices.getUserMedia(wanted());
-    return devices.getUserMedia(wanted({ exact: deviceId })).catch((error: unknown) => {
-      if (problemOf(error) === "denied") throw error;
-      return devices.getUserMedia(wanted());
+    const isChosen = this.#chosen[source] !== undefined;
+    return devices.getUserMedia(this.#wanted(source, true)).catch((error: unknown) => {
+      if (!isChosen || problemOf(error) === "denied") throw error;
+      return devices.getUserMedia(this.#wanted(source));
     });
+  }
+
+  /** What is asked of the platform; the chosen device exactly, or only for preference. */
+  #wanted(source: "microphone" | "camera", isExact = false): MediaStreamConstraints {
+    const id = this.#chosen[source];
+    const device = id === undefined ? {} : { deviceId: isExact ? { exact: id } : { ideal: id } };
+    if (source === "camera") return { video: { ...CAMERA, ...device } };
+    return { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...device } };
   }
 
   #put(source: TrackSource, track: MediaStreamTrack): void {
