@@ -3,6 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Banner } from "./Banner.tsx";
 import { Boundary } from "./Boundary.tsx";
 import { StageButton, StageSlot } from "./board/StageSlot.tsx";
+import { CallBar, CallButtons, CallSlot } from "./call/CallHead.tsx";
 import { Composer, type Wish } from "./chat/Composer.tsx";
 import { type Chat, ChatContext, type RowActions, rightsOf } from "./chat/chat.ts";
 import { EmojiPopover } from "./chat/EmojiButton.tsx";
@@ -21,7 +22,6 @@ import { People } from "./People.tsx";
 import { go, type View } from "./place.ts";
 import { Refused } from "./Refused.tsx";
 import { RoomHead } from "./RoomHead.tsx";
-import { SideView } from "./SideView.tsx";
 import { plain } from "./text.tsx";
 import { say } from "./told.ts";
 import { currentWords, faultText, useWords } from "./words/index.ts";
@@ -108,6 +108,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
   return (
     <ChatContext value={chat}>
       <Boundary key={view} fallback={<PartAway onClose={() => go({ room: id })} />}>
+        <CallSlot room={room} state={state} title={title} view={view} />
         <StageSlot room={room} state={state} view={view} />
       </Boundary>
       <main className="room" id="room" tabIndex={-1} data-phase={state.phase} data-seq={state.seq} data-view={view}>
@@ -120,6 +121,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
             setAsked(!hasPeople);
           }}
         >
+          <CallButtons state={state} isOpen={view === "call"} />
           <StageButton room={id} view={view} />
           <HeadButton label={words.chat.searchTitle} isOn={aside?.kind === "search"} onPress={() => toggle("search")}>
             <SearchIcon />
@@ -130,7 +132,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
           </HeadButton>
         </RoomHead>
         <Banner />
-        {view === "call" && <SideView room={id} view={view} />}
+        {view !== "call" && <CallBar state={state} />}
         {state.info ? (
           <Timeline state={state} title={title} target={target} onGo={goTo} />
         ) : (

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "react";
+import { CallHost } from "./call/CallHost.tsx";
 import { Dialogs } from "./Dialogs.tsx";
 import { useClient, useClientState, useMedia, useRooms } from "./hooks.ts";
 import { useNotifications } from "./notify.ts";
@@ -68,6 +69,7 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
       ) : (
         <RoomView key={room} id={room} unread={unread} seq={seq} view={view} />
       )}
+      <CallHost />
       <Dialogs />
       <Toasts />
     </div>

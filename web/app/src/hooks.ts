@@ -52,7 +52,7 @@ export function useOpenRoom(id: string): Room {
   useEffect(() => {
     const others = (recent.get(client) ?? []).filter((other) => other !== room);
     const rooms = [room, ...others];
-    for (const old of rooms.slice(ATTACHED)) if (!held.has(old)) old.close();
+    for (const old of rooms.slice(ATTACHED)) if (!held.has(old) && !kept.has(old)) old.close();
     recent.set(client, rooms.slice(0, ATTACHED));
     void room.open();
   }, [client, room]);
@@ -62,6 +62,18 @@ export function useOpenRoom(id: string): Room {
 /** Direct rooms that are held open for the presence of the other one. */
 const HELD = 12;
 const held = new Set<Room>();
+/** Rooms that stay open whatever is shown, and how often that was asked for. */
+const kept = new Map<Room, number>();
+
+/** Keeps a room open, for a call, until the answer is called. */
+export function holdRoom(room: Room): () => void {
+  kept.set(room, (kept.get(room) ?? 0) + 1);
+  return () => {
+    const left = (kept.get(room) ?? 1) - 1;
+    if (left > 0) kept.set(room, left);
+    else kept.delete(room);
+  };
+}
 
 /** The state of a room that is held open, unless enough others are. */
 export function useHeldRoom(id: string): RoomState {

@@ -1,7 +1,7 @@
 // Drawn for this page; every icon is decoration beside a text or a label.
 import type { ReactNode } from "react";
 
-function icon(content: ReactNode) {
+export function icon(content: ReactNode) {
   return () => (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
       {content}

@@ -123,7 +123,14 @@ function begin(config: PageConfig, token: TokenProvider, isOwn: boolean, user?: 
     last = await token(reason);
     return last;
   };
-  const client = connect({ url: at("v1/ws"), token: provide, user, store: tabStore, client: "stoa-app/0.1" });
+  const client = connect({
+    url: at("v1/ws"),
+    token: provide,
+    user,
+    store: tabStore,
+    device: device(),
+    client: "stoa-app/0.1",
+  });
   client.on("change", ({ status }) => {
     // A token that is refused is no use after a reload either.
     if (status === "refused") tab.removeItem(TOKEN);
@@ -134,6 +141,17 @@ function begin(config: PageConfig, token: TokenProvider, isOwn: boolean, user?: 
     isOwn,
     call: async (method, path, body) => call(method, path, body, last ?? (await provide("connect"))),
   };
+}
+
+const DEVICE = "stoa.device";
+
+/** This tab, the same after a reload: a call then knows that the one from before is gone. It names nobody. */
+function device(): string {
+  const known = tab.getItem(DEVICE);
+  if (known !== null) return known;
+  const made = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0"));
+  tab.setItem(DEVICE, made.join(""));
+  return made.join("");
 }
 
 /** One token and no way to another. */

@@ -141,6 +141,13 @@ export const en = {
   revokedNow: "The link opens nothing any more",
 
   // People
+  call: {
+    video: "Call",
+    voice: "Voice call",
+    join: (n: number) => (n > 0 ? `Join (${count.number(n)})` : "Join"),
+    runs: "A call runs here",
+    running: (names: string) => `Call with ${names}`,
+  },
   openBoard: "Board and notes",
   people: "People",
   here: "Online",
@@ -232,11 +239,6 @@ export const en = {
     left: "You have left it.",
     removed: "Somebody who moderates it has removed you.",
     banned: "You were banned from it.",
-  },
-  views: { call: "Call", board: "Board" },
-  viewMissing: {
-    call: "This server has no calls yet. The room is here.",
-    board: "This server has no boards yet. The room is here.",
   },
   toList: "Show my rooms",
   loading: "Loading…",

@@ -143,6 +143,13 @@ export const fr: Words = {
   revokedNow: "Le lien n’ouvre plus rien",
 
   // People
+  call: {
+    video: "Appeler",
+    voice: "Appel vocal",
+    join: (n) => (n > 0 ? `Rejoindre (${count.number(n)})` : "Rejoindre"),
+    runs: "Un appel est en cours ici",
+    running: (names) => `Appel avec ${names}`,
+  },
   openBoard: "Tableau et notes",
   people: "Participants",
   here: "En ligne",
@@ -234,11 +241,6 @@ export const fr: Words = {
     left: "Vous l’avez quitté.",
     removed: "Une personne qui le modère vous en a exclu.",
     banned: "Vous en avez été banni.",
-  },
-  views: { call: "Appel", board: "Tableau" },
-  viewMissing: {
-    call: "Ce serveur n’a pas encore d’appels. Voici le salon.",
-    board: "Ce serveur n’a pas encore de tableaux. Voici le salon.",
   },
   toList: "Voir mes salons",
   loading: "Chargement…",
