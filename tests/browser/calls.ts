@@ -1,6 +1,7 @@
 // People in calls: fake cameras and microphones, and what statistics say of the links between them.
 import type { Locator } from "@playwright/test";
 import { expect, type Person } from "./people.ts";
+import type { Server } from "./server.ts";
 
 /** What Chromium needs to have devices without anybody to be asked. */
 export const FAKE_DEVICES = [
@@ -20,6 +21,27 @@ export const control = (who: Person, name: string): Locator => controls(who).get
 /** The tile of somebody; their user id is their name in small letters on a development server. */
 export const tile = (who: Person, other: string): Locator =>
   who.page.getByTestId("tiles").locator(`[data-testid=tile][aria-label^="${other}"]`);
+
+/** A room with a host and members, who are known by their names on a development server. */
+export async function makeRoom(server: Server, room: string, host: string, members: string[]): Promise<void> {
+  const post = async (method: string, path: string, body: object, token?: string) => {
+    const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
+    const response = await fetch(`${server.url}${path}`, { method, headers, body: JSON.stringify(body) });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer}`);
+    return JSON.parse(answer) as Record<string, string>;
+  };
+  const logIn = (name: string) => post("POST", "/v1/dev/login", { name });
+  const { token } = await logIn(host);
+  const users = await Promise.all(members.map(async (name) => ({ user: (await logIn(name)).user, role: "member" })));
+  await post("PUT", `/v1/rooms/${room}`, { kind: "group", title: room, members: users }, token);
+}
+
+/** Answers to `getByRole` in a menu that a button opens. */
+export async function choose(who: Person, button: Locator, item: string): Promise<void> {
+  await button.click();
+  await who.page.getByRole("menuitem", { name: item, exact: true }).click();
+}
 
 /** Goes to the room's call and joins it. */
 export async function joinCall(who: Person): Promise<void> {

@@ -17,6 +17,7 @@ export default defineConfig({
     alias: [
       { find: /^@stoa\/client$/, replacement: file("../client/src/index.ts") },
       { find: /^@stoa\/client\/call$/, replacement: file("../client/src/call/index.ts") },
+      { find: /^@stoa\/client\/check$/, replacement: file("../client/src/check.ts") },
       { find: /^@stoa\/client\/documents$/, replacement: file("../client/src/documents.ts") },
       { find: /^@excalidraw\/mermaid-to-excalidraw$/, replacement: file("src/board/stubs/mermaid.ts") },
       { find: /^pica$/, replacement: file("src/board/stubs/pica.ts") },

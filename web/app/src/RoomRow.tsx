@@ -1,7 +1,8 @@
 import type { RoomEntry } from "@stoa/client";
 import { memo } from "react";
 import { Avatar } from "./Avatar.tsx";
-import { useHeldRoom } from "./hooks.ts";
+import { PhoneIcon } from "./call/icons.tsx";
+import { useCallRuns, useHeldRoom } from "./hooks.ts";
 import { go, linkOf } from "./place.ts";
 import { excerpt, Name } from "./text.tsx";
 import { briefTime } from "./time.ts";
@@ -17,6 +18,7 @@ interface Props {
 
 export const RoomRow = memo(({ entry, isCurrent, title, author, now }: Props) => {
   const words = useWords();
+  const runs = useCallRuns(entry.info.room);
   const { info, last, unread, mentions, peer } = entry;
   const open = (event: React.MouseEvent) => {
     // A new tab, when that is what was asked for.
@@ -55,6 +57,12 @@ export const RoomRow = memo(({ entry, isCurrent, title, author, now }: Props) =>
               </>
             )}
           </span>
+          {runs && (
+            <span className="room-row-call" title={words.call.runs}>
+              <PhoneIcon />
+              <span className="hidden">{words.call.runs}</span>
+            </span>
+          )}
           {unread > 0 && (
             <span className={`badge ${mentions > 0 ? "mentions" : ""}`}>
               {mentions > 0 ? "@" : ""}

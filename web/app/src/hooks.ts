@@ -65,6 +65,15 @@ const held = new Set<Room>();
 /** Rooms that stay open whatever is shown, and how often that was asked for. */
 const kept = new Map<Room, number>();
 
+/** Whether a call runs in a room, as far as it is known: of rooms that nobody has opened nothing is. */
+export function useCallRuns(id: string): boolean {
+  const client = useClient();
+  const isOpen = [...held, ...kept.keys(), ...(recent.get(client) ?? [])].some((room) => room.id === id);
+  const room = isOpen ? client.room(id) : undefined;
+  const listen = useCallback((told: () => void) => room?.on("change", told) ?? (() => {}), [room]);
+  return useSyncExternalStore(listen, () => room?.state.phase === "open" && room.state.call !== undefined);
+}
+
 /** Keeps a room open, for a call, until the answer is called. */
 export function holdRoom(room: Room): () => void {
   kept.set(room, (kept.get(room) ?? 0) + 1);

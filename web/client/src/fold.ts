@@ -156,5 +156,7 @@ export function updated(member: Member, event: RoomEvent & { type: "member.updat
 
 /** Whether an event is told between the messages, though no message. */
 export function isNote(event: RoomEvent): boolean {
-  return event.type.startsWith("member.") || event.type.startsWith("room.") || event.type === "chat.pinned";
+  const { type } = event;
+  if (type === "chat.pinned" || type === "call.started" || type === "call.ended") return true;
+  return type.startsWith("member.") || type.startsWith("room.");
 }

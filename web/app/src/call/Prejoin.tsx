@@ -7,6 +7,7 @@ import { useClientState, useProfiles } from "../hooks.ts";
 import { MutedIcon } from "../icons.tsx";
 import { plain } from "../text.tsx";
 import { listOf } from "../words/index.ts";
+import { Check } from "./Check.tsx";
 import { DeviceProblems, Devices, Level } from "./Devices.tsx";
 import { History } from "./History.tsx";
 import { CameraIcon, CameraOffIcon, MicIcon } from "./icons.tsx";
@@ -76,6 +77,7 @@ export function Prejoin({ sitting, state, room, words, hasCamera }: Props) {
             </button>
           )}
           <Devices sitting={sitting} media={media} words={words} />
+          <Check words={words} />
         </div>
       </div>
       <History room={sitting.room} running={state.call?.call} words={words} />

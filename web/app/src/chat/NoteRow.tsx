@@ -67,6 +67,11 @@ function textOf(
       return event.archived ? words.archived(by) : words.unarchived(by);
     case "chat.pinned":
       return event.on ? words.pinnedBy(by) : words.unpinnedBy(by);
+    case "call.started":
+      return words.callStarted(by);
+    case "call.ended":
+      if (event.reason === "missed") return words.callMissed;
+      return event.reason === "declined" ? words.callDeclined : words.callEnded(event.duration_ms / 60_000);
     default:
       return undefined;
   }

@@ -44,6 +44,13 @@ export const chatEn = {
   newFrom: (name: string, text: string) => `${name}: ${text}`,
 
   // What happened
+  callStarted: (by: string) => `${by} started a call`,
+  callEnded: (minutes: number) =>
+    minutes < 1
+      ? "The call ended after less than a minute"
+      : `The call ended after ${count(Math.round(minutes), { one: "minute", other: "minutes" })}`,
+  callMissed: "The call was not answered",
+  callDeclined: "The call was declined",
   joined: (names: string, n: number) => `${names} ${n === 1 ? "has" : "have"} joined`,
   left: (names: string) => `${names} left`,
   removed: (names: string) => `${names} was removed`,

@@ -43,6 +43,13 @@ export const chatFr: ChatWords = {
   discard: "Abandonner",
   newFrom: (name, text) => `${name} : ${text}`,
 
+  callStarted: (by) => `${by} a démarré un appel`,
+  callEnded: (minutes) =>
+    minutes < 1
+      ? "L’appel s’est terminé après moins d’une minute"
+      : `L’appel s’est terminé après ${count(Math.round(minutes), { one: "minute", other: "minutes" })}`,
+  callMissed: "L’appel est resté sans réponse",
+  callDeclined: "L’appel a été refusé",
   joined: (names, n) => `${names} ${n === 1 ? "a rejoint" : "ont rejoint"} le salon`,
   left: (names) => `${names} a quitté le salon`,
   removed: (names) => `${names} a été retiré du salon`,
