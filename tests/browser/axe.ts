@@ -7,7 +7,12 @@ export async function isAccessible(page: Page, what: string, except: string[] = 
   await page.evaluate(() => {
     // What turns for ever has no end to wait for.
     const ends = ({ effect }: Animation) => effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY;
-    return Promise.allSettled(document.getAnimations().filter(ends).map((animation) => animation.finished));
+    return Promise.allSettled(
+      document
+        .getAnimations()
+        .filter(ends)
+        .map((animation) => animation.finished),
+    );
   });
   const builder = new AxeBuilder({ page });
   for (const part of except) builder.exclude(part);

@@ -185,7 +185,7 @@ export class SharedDocument extends Emitter<DocumentEvents> {
 
   /** A version as a document of its own, to look at. */
   async preview(version: number): Promise<Y.Doc> {
-    const path = `v1/rooms/${this.room}/documents/${this.name}/versions/${version}`;
+    const path = `v1/rooms/${this.room}/documents/${this.name}/versions/${version}/content`;
     const response = await this.client.fetch(path);
     if (!response.ok) throw new StoaError({ code: "not_found", message: `the server answered ${response.status}` });
     const doc = new Y.Doc();

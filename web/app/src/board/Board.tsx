@@ -67,6 +67,8 @@ export default function Board({ document: shared, following, onFollow }: Props) 
   // Offline edits are welcome, where the user might edit when last asked.
   useEffect(() => sitting?.setMayEdit(mayEdit), [sitting, mayEdit]);
   useEffect(() => sitting?.follow(following), [sitting, following]);
+  // The component draws this button without a name, and anew when its width changes.
+  useEffect(() => frame.current?.querySelector(".main-menu-trigger")?.setAttribute("aria-label", words.menu));
   useOwnUndo(frame.current, sitting);
   useScrollOnce(api, state.hasContent);
 
