@@ -19,11 +19,13 @@ macro_rules! bodies {
     )* };
 }
 
+mod documents;
 mod links;
 #[cfg(feature = "generate")]
 mod openapi;
 mod table;
 
+pub use documents::*;
 pub use links::*;
 #[cfg(feature = "generate")]
 pub use openapi::openapi;
@@ -76,15 +78,6 @@ bodies! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Seq>,
         /// Rows, at most 50.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<u32>,
-    }
-    /// A page of versions.
-    VersionsQuery {
-        /// Older than this one: the `next` of the page before.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        before: Option<u64>,
-        /// Rows, at most 200.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     }
@@ -263,11 +256,6 @@ bodies! {
         /// Makes it idempotent and durable, like the header `Idempotency-Key`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
-    }
-    /// A version that is to be kept.
-    VersionBody {
-        /// Its name.
-        title: String,
     }
     /// How people are shown.
     ProfilesBody {
@@ -459,26 +447,6 @@ bodies! {
         /// Its place, where it is durable: in the room's log, or in the user's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
-    }
-    /// Documents of a room.
-    DocumentPage {
-        /// Their records, the room's first board at first.
-        documents: Vec<crate::DocumentInfo>,
-    }
-    /// What opens a document for a plain Yjs provider.
-    DocumentTicket {
-        /// For the query of `/v1/yjs/{room}/{document}`.
-        ticket: String,
-        /// Until when it opens.
-        expires_at: Millis,
-    }
-    /// A page of versions, newest first.
-    VersionPage {
-        /// The rows.
-        versions: Vec<crate::DocumentVersion>,
-        /// Where the next page begins; absent on the last.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        next: Option<u64>,
     }
     /// What is known of a user.
     UserView {

@@ -1,0 +1,41 @@
+//! Shared documents.
+
+use crate::Millis;
+use serde::{Deserialize, Serialize};
+
+bodies! {
+    /// A page of versions.
+    VersionsQuery {
+        /// Older than this one: the `next` of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+        /// Rows, at most 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    }
+    /// A version that is to be kept.
+    VersionBody {
+        /// Its name.
+        title: String,
+    }
+    /// Documents of a room.
+    DocumentPage {
+        /// Their records, the room's first board at first.
+        documents: Vec<crate::DocumentInfo>,
+    }
+    /// What opens a document for a plain Yjs provider.
+    DocumentTicket {
+        /// For the query of `/v1/yjs/{room}/{document}`.
+        ticket: String,
+        /// Until when it opens.
+        expires_at: Millis,
+    }
+    /// A page of versions, newest first.
+    VersionPage {
+        /// The rows.
+        versions: Vec<crate::DocumentVersion>,
+        /// Where the next page begins; absent on the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+    }
+}
