@@ -262,6 +262,26 @@ test("what others are drawing is shown, cannot be written, and gives way to what
   expect(elementsOf(ben.doc)).toEqual(elementsOf(ada.doc));
 });
 
+test("a shape in hand that others remove and draw again is on the board once", () => {
+  const [ada, ben] = pair();
+  const id = ada.draw();
+  ada.commit();
+  meet(ada, ben);
+  const whole = { [id]: { type: "rectangle", at: "[5,5,0]", shape: '{"width":10,"height":10}' } };
+  ada.inHand = [id];
+  ada.refresh();
+  ben.remove(id);
+  ben.commit();
+  ada.binding.setPreviews([whole]);
+  bring(ben, ada);
+  ada.refresh();
+  expect(ada.ids).toEqual([id]);
+  ada.commit();
+  ada.binding.setPreviews([]);
+  ada.refresh();
+  expect(ada.ids).toEqual([]);
+});
+
 test("a preview that ends without a word leaves nothing behind", () => {
   const [ada, ben] = pair();
   const box = ada.draw();

@@ -7,7 +7,7 @@ import { bring, meet, picture, seeded, Tab } from "./scene.ts";
 /** `SEED=7 npm test` runs one of them again. */
 const fixed = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
 const first = fixed ?? Math.floor(Math.random() * 2 ** 31);
-const RUNS = fixed === undefined ? 60 : 1;
+const RUNS = fixed === undefined ? 60 : Number(process.env.RUNS ?? 1);
 const STEPS = 300;
 
 test(`whatever they draw, boards that have seen the same are the same (seed ${first})`, { timeout: 120_000 }, () => {

@@ -31,6 +31,8 @@ interface Shown {
 export const ELEMENTS = "elements";
 /** Shapes whose previews are shown, of one person. */
 const MOST_PREVIEWED = 200;
+/** More shapes than this are several edits: an update has a largest size, and a paste of thousands would be over it. */
+const MOST_AT_ONCE = 1_000;
 
 const KEPT_GROUPS = GROUPS.filter((group) => group !== "index" && group !== "type");
 
@@ -126,7 +128,9 @@ export class BoardBinding {
 
   /** What others are drawing lies on top until it is finished. */
   #pushGhosts(merged: SceneElement[]): void {
-    const ghosts = [...this.#ghosts].sort().flatMap((id) => this.#shown.get(id) ?? []);
+    // One that this user has in hand was removed by others a moment ago: it is there as the user has it.
+    const free = [...this.#ghosts].filter((id) => !this.#held.has(id)).sort();
+    const ghosts = free.flatMap((id) => this.#shown.get(id) ?? []);
     if (ghosts.length === 0) return;
     const top = merged.reduce<string | null>(
       (highest, { index }) => (typeof index === "string" && index > (highest ?? "") ? index : highest),
@@ -144,7 +148,7 @@ export class BoardBinding {
     }
   }
 
-  /** Writes what the user changed, in one transaction. Answers how many shapes were written. */
+  /** Writes what the user changed, in one transaction, or in a few when it is very much. Answers how many shapes were written. */
   commit(scene: readonly SceneElement[]): number {
     const touched = scene.filter((element) => this.#isTouched(element));
     this.#held.clear();
@@ -152,11 +156,15 @@ export class BoardBinding {
     let written = 0;
     this.#refreshOrder();
     this.#isCommitting = true;
-    this.doc.transact(() => {
-      const indices = this.#indices(scene, touched);
-      for (const element of touched) if (this.#write(element, indices.get(element.id))) written += 1;
-      if (written > 0) this.#writeRepairs();
-    }, this);
+    const indices = this.#indices(scene, touched);
+    for (let first = 0; first < touched.length; first += MOST_AT_ONCE) {
+      this.doc.transact(() => {
+        for (const element of touched.slice(first, first + MOST_AT_ONCE)) {
+          if (this.#write(element, indices.get(element.id))) written += 1;
+        }
+        if (first === 0 && written > 0) this.#writeRepairs();
+      }, this);
+    }
     this.#isCommitting = false;
     for (const element of touched) this.#settle(element);
     this.#isBehind = true;
