@@ -9,11 +9,12 @@ export class Timeline {
   #messages: Message[] = [];
   /** Grows with every change, so that what is made of the messages need not be made anew without one. */
   version = 0;
-  readonly #thread: Seq | undefined;
+  /** The thread that is held, `undefined` for what is outside of all. */
+  readonly thread: Seq | undefined;
 
   /** With `thread`, what is sent into that thread belongs here; without, what is sent outside of all. */
   constructor(thread?: Seq) {
-    this.#thread = thread;
+    this.thread = thread;
   }
 
   get all(): readonly Message[] {
@@ -43,7 +44,7 @@ export class Timeline {
   merge(page: readonly Message[]): void {
     this.version += 1;
     // The message above a thread comes with its pages, and is not one of its replies.
-    const rows = page.filter((message) => message.seq !== this.#thread);
+    const rows = page.filter((message) => message.seq !== this.thread);
     const first = this.#messages[0]?.seq ?? Number.POSITIVE_INFINITY;
     // A page of older ones goes in at once: one by one, each would move all the others.
     const older = rows.filter((message) => message.seq < first).sort((a, b) => a.seq - b.seq);
@@ -73,7 +74,7 @@ export class Timeline {
 
   #sent(event: RoomEvent & { type: "chat.sent" }, takes: boolean): void {
     const { type: _, ...message } = event;
-    if (message.thread === this.#thread) {
+    if (message.thread === this.thread) {
       if (takes) this.merge([message]);
       return;
     }
@@ -82,7 +83,7 @@ export class Timeline {
 
   /** The answers below a message are more or fewer. */
   #count(thread: Seq | undefined, by: 1 | -1): void {
-    const root = thread === undefined || thread === this.#thread ? undefined : this.find(thread);
+    const root = thread === undefined || thread === this.thread ? undefined : this.find(thread);
     if (root) this.#put({ ...root, replies: Math.max(0, (root.replies ?? 0) + by) });
   }
 

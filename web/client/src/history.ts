@@ -14,6 +14,8 @@ export interface HistoryHost {
   ask(page: Page, thread: Seq | undefined, limit: number): Promise<Reply>;
   me(): UserId | undefined;
   lane(): readonly Entry[];
+  /** The first message of the thread that a reply is in, while the thread is followed. */
+  threadOf(reply: Seq): Seq | undefined;
   changed(): void;
 }
 
@@ -162,14 +164,14 @@ export class History {
 
 /** A stretch with the reader's own commands over it: the same array until one of the two changes. */
 export class Shown {
-  readonly #host: Pick<HistoryHost, "lane" | "me">;
+  readonly #host: Pick<HistoryHost, "lane" | "me" | "threadOf">;
   #stretch: Stretch | undefined;
   #version = -1;
   #plain: readonly Message[] = [];
   #lane: readonly Entry[] = [];
   #shown: readonly ShownMessage[] = [];
 
-  constructor(host: Pick<HistoryHost, "lane" | "me">) {
+  constructor(host: Pick<HistoryHost, "lane" | "me" | "threadOf">) {
     this.#host = host;
   }
 
@@ -184,7 +186,7 @@ export class Shown {
     this.#stretch = stretch;
     this.#version = timeline.version;
     this.#lane = [...lane];
-    this.#shown = overlay(this.#plain, lane, this.#host.me());
+    this.#shown = overlay(this.#plain, lane, this.#host.me(), (seq) => this.#host.threadOf(seq));
     return this.#shown;
   }
 }

@@ -103,6 +103,7 @@ export class Room extends Emitter<RoomEvents> {
       },
       me: () => host.me(),
       lane: () => host.outbox.lane(id),
+      threadOf: (seq) => [...this.#threads].find((thread) => thread.holds(seq))?.root,
       changed: () => this.#changed(),
     };
     this.#history = new History(this.#historyHost);

@@ -81,6 +81,10 @@ export class Stretch {
     if (end === "before") return;
     this.moreAfter = page.more_after;
     // Nothing is missing at the end, except what was sent while the page was on its way.
-    if (!page.more_after) for (const event of since) if (event.type === "chat.sent") this.timeline.apply(event, me);
+    if (page.more_after) return;
+    for (const event of since) {
+      // A reply in a thread was counted when it came.
+      if (event.type === "chat.sent" && event.thread === this.timeline.thread) this.timeline.apply(event, me);
+    }
   }
 }

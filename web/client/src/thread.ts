@@ -96,6 +96,12 @@ export class Thread extends Emitter<ThreadEvents> {
     this.#followers.delete(this);
   }
 
+  /** Whether this reply is loaded, and not deleted. */
+  holds(seq: Seq): boolean {
+    const reply = this.#stretch.timeline.find(seq);
+    return reply !== undefined && !reply.deleted;
+  }
+
   apply(event: RoomEvent): void {
     this.#stretch.apply(event, this.#host.me());
     this.#pending?.apply(event, this.#host.me());

@@ -127,6 +127,7 @@ export function overlay(
   messages: readonly Message[],
   lane: readonly Entry[],
   me: UserId | undefined,
+  threadOf: (reply: Seq) => Seq | undefined,
 ): readonly ShownMessage[] {
   if (!lane.some(({ frame }) => FACTS[frame.type])) return messages;
   const shown: ShownMessage[] = [...messages];
@@ -136,6 +137,14 @@ export function overlay(
     const index = shown.findLastIndex((message) => message.seq === frame.target);
     const message = shown[index];
     if (message) shown[index] = { ...change(message, { ...frame, type, from: me, at }, me), pending: true };
+    else if (frame.type === "chat.delete") fewerReplies(shown, threadOf(frame.target));
   }
   return shown;
+}
+
+/** A reply is gone: the message above its thread says so. */
+function fewerReplies(shown: ShownMessage[], root: Seq | undefined): void {
+  const index = shown.findLastIndex((message) => message.seq === root);
+  const message = shown[index];
+  if (message) shown[index] = { ...message, replies: Math.max(0, (message.replies ?? 0) - 1) };
 }

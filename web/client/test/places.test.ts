@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Message } from "../src/index.ts";
-import { ack, message, Scene, sent, texts } from "./fake.ts";
+import { ack, message, Scene, sent, settle, texts } from "./fake.ts";
 
 const page = (messages: Message[], more_before: boolean, more_after: boolean) => ({
   kind: "messages",
@@ -103,6 +103,44 @@ test("a thread loads its newest, takes what is sent into it, and tells the messa
   thread.close();
   await scene.socket.say(sent(13, "unheard", "ben", { thread: 5 }));
   expect(thread.state.messages).toHaveLength(3);
+});
+
+test("a reply that is deleted is one less above its thread, from the moment that it is asked for", async () => {
+  const scene = new Scene();
+  await scene.welcome();
+  const room = await scene.open("r", 9, [message(5, "root", { replies: 2 })]);
+  const thread = room.thread(5);
+  const loading = thread.load();
+  const replies = [message(7, "one", { thread: 5 }), message(8, "two", { thread: 5 })];
+  await scene.socket.say(ack(scene.socket.next("chat.history").id, page(replies, false, false)));
+  await loading;
+  const shown = () => room.state.messages[0]?.replies;
+  void room.delete(8);
+  await settle();
+  expect(thread.state.messages.at(-1)).toMatchObject({ deleted: true, pending: true });
+  expect(shown()).toBe(1);
+  const { id } = scene.socket.next("chat.delete");
+  // The event comes before the answer to the command: it is counted once.
+  await scene.socket.say({ type: "chat.deleted", room: "r", seq: 10, at: 9, from: "ada", target: 8, thread: 5 });
+  expect(shown()).toBe(1);
+  await scene.socket.say(ack(id, { kind: "seq", room: "r", seq: 10 }));
+  expect(shown()).toBe(1);
+  expect(thread.state.messages.at(-1)?.pending).toBeUndefined();
+});
+
+test("a reply that comes while a place is read on to the newest is counted once", async () => {
+  const scene = new Scene();
+  await scene.welcome();
+  const room = await scene.open("r", 90, [message(80, "newest")]);
+  const going = room.goTo(5);
+  await scene.socket.say(ack(scene.socket.next("chat.history").id, page([message(5, "root")], false, true)));
+  expect(await going).toBe(true);
+  const reading = room.loadNewer();
+  const ask = scene.socket.next("chat.history");
+  await scene.socket.say(sent(91, "aside", "ben", { thread: 5 }));
+  await scene.socket.say(ack(ask.id, page([message(6, "next"), message(80, "newest")], true, false)));
+  await reading;
+  expect(room.state.messages.find(({ seq }) => seq === 5)?.replies).toBe(1);
 });
 
 test("a message that is looked at is asked for once and follows its changes", async () => {
