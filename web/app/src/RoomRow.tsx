@@ -45,6 +45,7 @@ export const RoomRow = memo(({ entry, isCurrent, title, author, now }: Props) =>
         </span>
         <span className="room-row-bottom">
           <span className="room-row-last">
+            {!last && <span className="room-row-none">{words.nothingSaid}</span>}
             {last && (
               <>
                 {peer === undefined && author && (

@@ -237,10 +237,11 @@ export class Client extends Emitter<ClientEvents> {
     return reply.room;
   }
 
-  /** Asks. While offline the question waits; a refusal that passes is asked again. */
+  /** Asks. While offline the question waits; a refusal that passes is asked again. Names in the reply are learned. */
   async query(frame: Query): Promise<Reply> {
     const { result } = await this.ask(frame);
     if (!result) throw new StoaError({ code: "internal", message: "an empty reply" });
+    if ("profiles" in result) this.#learn(result.profiles);
     return result;
   }
 
@@ -498,7 +499,6 @@ export class Client extends Emitter<ClientEvents> {
         const reply = await this.query({ type: "room.list", limit: PAGE, after });
         // Another connection has begun to ask anew.
         if (epoch !== this.#epochOfList || reply.kind !== "rooms") return;
-        this.#learn(reply.profiles);
         entries.push(...reply.rooms);
         after = reply.next;
         if (after === undefined) break;
@@ -521,8 +521,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#unknown.clear();
     for (let first = 0; first < users.length; first += PROFILES) {
       const part = users.slice(first, first + PROFILES);
-      const reply = await this.query({ type: "profile.list", users: part }).catch(() => undefined);
-      if (reply?.kind === "profiles") this.#learn(reply.profiles);
+      await this.query({ type: "profile.list", users: part }).catch(() => {});
     }
   }
 

@@ -10,7 +10,7 @@ import { overlay, type ShownMessage } from "./view.ts";
 const BESIDE = 200;
 
 export interface HistoryHost {
-  /** Asks for a page of messages, and learns the names in it. */
+  /** Asks for a page of messages. */
   ask(page: Page, thread: Seq | undefined, limit: number): Promise<Reply>;
   me(): UserId | undefined;
   lane(): readonly Entry[];

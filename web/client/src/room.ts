@@ -96,11 +96,7 @@ export class Room extends Emitter<RoomEvents> {
       () => this.#changed(),
     );
     this.#historyHost = {
-      ask: async (page, thread, limit) => {
-        const reply = await host.client.query({ type: "chat.history", room: id, ...page, thread, limit });
-        if (reply.kind === "messages") host.learn(reply.profiles);
-        return reply;
-      },
+      ask: (page, thread, limit) => host.client.query({ type: "chat.history", room: id, ...page, thread, limit }),
       me: () => host.me(),
       lane: () => host.outbox.lane(id),
       threadOf: (seq) => [...this.#threads].find((thread) => thread.holds(seq))?.root,

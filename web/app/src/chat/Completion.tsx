@@ -2,6 +2,7 @@ import type { RoomState } from "@stoa/client";
 import { useEffect, useMemo, useState } from "react";
 import { Avatar } from "../Avatar.tsx";
 import { MegaphoneIcon } from "../icons.tsx";
+import { useEverybody } from "../members.ts";
 import { Name } from "../text.tsx";
 import { useWords } from "../words/index.ts";
 import { useChat } from "./chat.ts";
@@ -10,7 +11,7 @@ import type { Named } from "./mentions.ts";
 
 /** Rows that are offered. */
 const MOST = 7;
-/** People that a large room, which does not list its members, is known by: those who spoke. */
+/** People of a large room who are known by having spoken. */
 const SPEAKERS = 200;
 
 /** What is being completed: from the sign to the caret. */
@@ -42,18 +43,19 @@ export function askedAt(text: string, caret: number): Asked | undefined {
   return code ? { sign: ":", query: code[1] ?? "", start: caret - (code[1] ?? "").length - 1 } : undefined;
 }
 
-/** People who may be meant in a room. */
-export function usePeopleOf(state: RoomState): readonly Named[] {
+/** People who may be meant in a room; in a large one, those who are known until somebody is looked for. */
+export function usePeopleOf(state: RoomState, isLooked: boolean): readonly Named[] {
   const { nameOf } = useChat();
   const { members, presence, messages } = state;
+  const everybody = useEverybody(state, isLooked);
   return useMemo(() => {
-    const users = new Set([...members.map(({ user }) => user), ...presence.keys()]);
-    for (let index = messages.length - 1; index >= 0 && users.size < SPEAKERS; index -= 1) {
+    const users = new Set([...members.map(({ user }) => user), ...presence.keys(), ...everybody]);
+    for (let index = messages.length - 1; index >= 0 && users.size < everybody.length + SPEAKERS; index -= 1) {
       const from = messages[index]?.from;
       if (from !== undefined) users.add(from);
     }
     return [...users].map((user) => ({ user, name: nameOf(user).name }));
-  }, [members, presence, messages, nameOf]);
+  }, [members, presence, messages, nameOf, everybody]);
 }
 
 interface Completion {
@@ -105,6 +107,8 @@ export function useCompletion(text: string, caret: number, people: readonly Name
   };
 }
 
+const order = new Intl.Collator();
+
 const fold = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
 function offersOf(query: string, people: readonly Named[], me: string | undefined, all: string | undefined): Offer[] {
@@ -113,7 +117,7 @@ function offersOf(query: string, people: readonly Named[], me: string | undefine
     .filter(({ user }) => user !== me)
     .map((person) => ({ ...person, rank: rankOf(fold(person.name), fold(person.user), wanted) }))
     .filter(({ rank }) => rank < 3)
-    .sort((a, b) => a.rank - b.rank || a.name.localeCompare(b.name));
+    .sort((a, b) => a.rank - b.rank || order.compare(a.name, b.name));
   const offers: Offer[] = ranked.map(({ user, name }) => ({ key: user, user, name, text: `@${name} ` }));
   if (all?.startsWith(wanted)) {
     offers.splice(wanted === "" ? offers.length : 0, 0, { key: "", name: all, text: `@${all} ` });

@@ -71,10 +71,10 @@ export function Composer({ state, title, wish, find, messages }: Props) {
   const place = placeOf(room.id, thread);
   const [draft, setDraft] = useDraft(me ?? "", place);
   const [caret, setCaret] = useState(0);
-  const people = usePeopleOf(state);
   const listId = useId();
   const { edit } = draft;
   const text = edit ? edit.text : draft.text;
+  const people = usePeopleOf(state, text.includes("@"));
   const completion = useCompletion(text, caret, people);
   const slow = useSlowMode(state, messages, edit !== undefined || rights.moderate);
   const bytes = text.length * 3 > TEXT_BYTES - TELL_BYTES ? new TextEncoder().encode(text).length : 0;

@@ -43,6 +43,7 @@ export const en = {
   skip: "Skip to the room",
   serverAway: "The server cannot be reached",
   serverAwayWhy: "It is tried again by itself.",
+  nothingSaid: "No messages yet",
   partAway: "This part of the page could not be loaded. Try again, or reload the page.",
   broken: "Something went wrong here",
   brokenWhy: "Reload the page to go on. What you wrote is kept.",

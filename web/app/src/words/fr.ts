@@ -43,6 +43,7 @@ export const fr: Words = {
   skip: "Aller au salon",
   serverAway: "Le serveur est injoignable",
   serverAwayWhy: "Une nouvelle tentative a lieu automatiquement.",
+  nothingSaid: "Aucun message",
   partAway: "Cette partie de la page n’a pas pu être chargée. Réessayez ou rechargez la page.",
   broken: "Une erreur est survenue",
   brokenWhy: "Rechargez la page pour continuer. Ce que vous avez écrit est conservé.",
