@@ -27,6 +27,7 @@ mod users;
 mod writer;
 
 pub use crate::storage::DocumentKey;
+pub use crate::storage::links::{LinkKind, StoredLink};
 pub use admin::{ExportPage, RoomNow};
 pub use conn::Conn;
 pub use documents::{DocumentCell, Replica, content_json};

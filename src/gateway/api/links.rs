@@ -1,10 +1,7 @@
 //! Invites and join links.
 
 use super::call::{Call, json, nothing};
-use crate::{
-    hub::{Lead, Terms, guest_name},
-    storage::links::{LinkKind, StoredLink},
-};
+use crate::hub::{Lead, LinkKind, StoredLink, Terms, guest_name};
 use axum::{http::StatusCode, response::Response};
 use stoa_protocol::{
     Fault, LinkId, Millis,

@@ -5,6 +5,7 @@ import { passes, StoaError } from "./errors.ts";
 import { fetchWith, httpOf } from "./http.ts";
 import { Link, type Phase, type SocketClass, type TokenProvider } from "./link.ts";
 import { RoomList } from "./list.ts";
+import { listenToNetwork } from "./network.ts";
 import type { ClientEvents, ClientState, ConnectOptions, Once, OwnState, Query, Ring } from "./options.ts";
 import { type Durable, Outbox, type Outcome } from "./outbox.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   UserId,
   Welcome,
 } from "./protocol.ts";
+import { Rings } from "./rings.ts";
 import { Room } from "./room.ts";
 import { tabStore } from "./shelf.ts";
 
@@ -47,8 +49,6 @@ const CLOSED_ROOMS = 20;
 const ASK_AGAIN_MS = 60_000;
 /** Names and pictures that are kept; the ones that were learnt first go first, and come again when they are shown. */
 const MOST_PROFILES = 5_000;
-/** A person answers one call at a time. */
-const MOST_RINGS = 8;
 const LIST_AGAIN_MS = 30_000;
 const NONE: readonly string[] = [];
 
@@ -85,7 +85,7 @@ export class Client extends Emitter<ClientEvents> {
   #isFirst = true;
   #presence: { state: OwnState; text?: string } | undefined;
   #epochOfList = 0;
-  #rings: readonly Ring[] = [];
+  readonly #rings = new Rings((rings) => this.emit("rings", rings));
 
   /** @internal */
   constructor(options: ConnectOptions) {
@@ -172,7 +172,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Who calls now, on whatever device of the user it may be answered. */
   get rings(): readonly Ring[] {
-    return this.#rings;
+    return this.#rings.now;
   }
 
   /** Names and pictures that are known. */
@@ -308,7 +308,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#calls.clear();
     this.#isStale = true;
     this.emit("change", this.state);
-    this.#rings = [];
+    this.#rings.forget();
     this.silence();
   }
 
@@ -409,7 +409,7 @@ export class Client extends Emitter<ClientEvents> {
       case "user.ring":
         return this.#ring({ room: event.room, call: event.call, media: event.media, until: event.until, from, at });
       case "user.ring_ended":
-        this.#silence(event.room, event.call);
+        this.#rings.end(event.room, event.call);
         return this.emit("ringEnded", { room: event.room, call: event.call, reason: event.reason, from, at });
       case "user.app":
         return this.emit("app", { from, name: event.name, data: event.data });
@@ -419,16 +419,8 @@ export class Client extends Emitter<ClientEvents> {
   #ring(ring: Ring): void {
     const now = this.serverTime;
     if (ring.until <= now) return;
-    this.#rings = [...this.#rings.filter(({ room }) => room !== ring.room), ring].slice(-MOST_RINGS);
-    this.emit("rings", this.#rings);
-    this.#later(ring.until - now, () => this.#silence(ring.room, ring.call));
-  }
-
-  #silence(room: RoomId, call: Seq): void {
-    const rings = this.#rings.filter((ring) => ring.room !== room || ring.call !== call);
-    if (rings.length === this.#rings.length) return;
-    this.#rings = rings;
-    this.emit("rings", rings);
+    this.#rings.add(ring);
+    this.#later(ring.until - now, () => this.#rings.end(ring.room, ring.call));
   }
 
   #call(frame: object, done: (outcome: Outcome) => void): void {
@@ -603,26 +595,4 @@ export class Client extends Emitter<ClientEvents> {
 
 function closed(): StoaError {
   return new StoaError({ code: "closed", message: "the client was closed" });
-}
-
-/**
- * A device that has its network back, or a page that is looked at again, should not wait for a delay to pass; one that
- * has lost its network should know soon. None of these is trusted further than to try.
- */
-function listenToNetwork(wake: () => void): () => void {
-  const target = globalThis as Partial<
-    Pick<typeof globalThis, "addEventListener" | "removeEventListener" | "document">
-  >;
-  const { addEventListener, removeEventListener, document } = target;
-  if (!addEventListener || !removeEventListener) return () => {};
-  const seen = () => {
-    if (document?.visibilityState === "visible") wake();
-  };
-  const names = ["online", "offline", "pageshow"];
-  for (const name of names) addEventListener(name, wake);
-  document?.addEventListener("visibilitychange", seen);
-  return () => {
-    for (const name of names) removeEventListener(name, wake);
-    document?.removeEventListener("visibilitychange", seen);
-  };
 }

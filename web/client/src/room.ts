@@ -1,13 +1,14 @@
-import { applyEvent, applyRetained, type Folded, isDirected, isRetained, NO_CALL } from "./call/fold.ts";
+import { isDirected, isRetained, RunningCall } from "./call/fold.ts";
 import type { Client } from "./client.ts";
 import { Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { ended, passes, StoaError } from "./errors.ts";
-import { isNote, updated } from "./fold.ts";
+import { isNote } from "./fold.ts";
 import { History, type HistoryHost } from "./history.ts";
 import type { RoomHost } from "./host.ts";
 import { Markers } from "./markers.ts";
 import type { Durable, Entry } from "./outbox.ts";
+import { People } from "./people.ts";
 import type {
   AccessView,
   CallNow,
@@ -16,9 +17,7 @@ import type {
   Data,
   Fault,
   Key,
-  Member,
   Opened,
-  Presence,
   RoomEvent,
   RoomId,
   RoomInfo,
@@ -67,15 +66,10 @@ export class Room extends Emitter<RoomEvents> {
   /** What happened to the room and its members since it was opened. */
   #notes: readonly RoomEvent[] = [];
   #pins: readonly Seq[] = [];
-  #memberCount = 0;
-  #members: readonly Member[] = [];
-  #online = 0;
-  #presence: ReadonlyMap<UserId, Presence> = new Map();
+  readonly #people = new People();
   readonly #typing: Typing;
   readonly #markers: Markers;
-  #call: Folded = NO_CALL;
-  /** The event that `#call` came with: what stands up to it is in it. */
-  #callSeq: Seq = 0;
+  readonly #call = new RunningCall();
   #opening: { resolve(): void; reject(error: StoaError): void }[] = [];
 
   /** @internal */
@@ -306,13 +300,9 @@ export class Room extends Emitter<RoomEvents> {
     this.#info = undefined;
     this.#access = undefined;
     this.#pins = [];
-    this.#members = [];
-    this.#memberCount = 0;
-    this.#online = 0;
-    this.#presence = new Map();
+    this.#people.forget();
     this.#markers.forget();
-    this.#call = NO_CALL;
-    this.#callSeq = 0;
+    this.#call.forget();
     this.#head = 0;
     this.#gaps = 0;
     this.#changed();
@@ -330,7 +320,7 @@ export class Room extends Emitter<RoomEvents> {
     if (!this.#isWanted) return;
     if (isDirected(frame)) return this.emit("signal", frame);
     if (isRetained(frame)) {
-      this.#call = applyRetained(this.#call, frame);
+      this.#call.hear(frame);
       return this.#changed();
     }
     switch (frame.type) {
@@ -350,8 +340,7 @@ export class Room extends Emitter<RoomEvents> {
         this.#typing.hear(frame.users, frame.count, this.#host.me());
         break;
       case "presence":
-        this.#online = frame.online;
-        this.#merge(frame.changed ?? []);
+        this.#people.present(frame.online, frame.changed ?? []);
         break;
       case "read":
         this.#markers.hear(frame.markers);
@@ -368,8 +357,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** The whole call as an answer has it; older events change it no more. */
   takeCall(call: CallNow | undefined, seq: Seq = this.#cursor?.seq ?? 0): void {
-    this.#call = { now: call, early: call ? this.#call.early : NO_CALL.early };
-    this.#callSeq = Math.max(seq, this.#callSeq);
+    this.#call.take(call, seq);
     this.#changed();
   }
 
@@ -398,13 +386,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#markers.doubt();
     if (snapshot) this.#replace(opened, snapshot);
     else {
-      this.#presence = new Map((opened.presence ?? []).map((presence) => [presence.user, presence]));
-      this.#online = opened.online ?? 0;
+      this.#people.open(opened.online ?? 0, opened.presence ?? []);
       this.#pins = opened.pins ?? [];
       this.#markers.hear(opened.read ?? []);
     }
     this.#head = opened.head;
-    this.#callSeq = 0;
+    this.#call.doubt();
     this.takeCall(snapshot ? snapshot.call : opened.call, opened.head);
     this.#access = opened.access;
     this.#typing.clear();
@@ -436,10 +423,8 @@ export class Room extends Emitter<RoomEvents> {
     for (const thread of this.#threads) void thread.load();
     this.#info = snapshot.info;
     this.#pins = snapshot.pins ?? [];
-    this.#memberCount = snapshot.member_count;
-    this.#members = snapshot.members ?? [];
-    this.#online = snapshot.online;
-    this.#presence = new Map((snapshot.presence ?? []).map((presence) => [presence.user, presence]));
+    this.#people.list(snapshot.member_count, snapshot.members ?? []);
+    this.#people.open(snapshot.online, snapshot.presence ?? []);
     this.#markers.renew(false);
     this.#markers.hear(snapshot.read ?? []);
   }
@@ -513,16 +498,6 @@ export class Room extends Emitter<RoomEvents> {
       case "room.archived":
         if (this.#info) this.#info = { ...this.#info, archived: event.archived };
         break;
-      case "member.joined":
-        this.#joined(event);
-        break;
-      case "member.left":
-        this.#memberCount -= 1;
-        this.#members = this.#members.filter((member) => member.user !== event.user);
-        break;
-      case "member.updated":
-        this.#members = this.#members.map((member) => (member.user === event.user ? updated(member, event) : member));
-        break;
       case "chat.pinned":
         this.#pins = this.#pins.filter((seq) => seq !== event.target);
         if (event.on) this.#pins = [...this.#pins, event.target];
@@ -537,26 +512,11 @@ export class Room extends Emitter<RoomEvents> {
       default:
         break;
     }
-    if (event.seq > this.#callSeq) this.#call = applyEvent(this.#call, event);
+    this.#people.apply(event);
+    this.#call.apply(event);
     this.#history.apply(event);
     for (const thread of this.#threads) thread.apply(event);
     if (isNote(event)) this.#notes = [...this.#notes.slice(1 - NOTES), event];
-  }
-
-  #joined({ user, role, capabilities, data, seq, at }: RoomEvent & { type: "member.joined" }): void {
-    const isComplete = this.#members.length === this.#memberCount;
-    this.#memberCount += 1;
-    // Larger rooms do not list their members; half a list would look like a whole one.
-    if (isComplete) {
-      this.#members = [...this.#members, { user, role, capabilities, data, joined_seq: seq, joined_at: at }];
-    }
-  }
-
-  #merge(changed: readonly Presence[]): void {
-    if (changed.length === 0) return;
-    const presence = new Map(this.#presence);
-    for (const each of changed) presence.set(each.user, each);
-    this.#presence = presence;
   }
 
   #changed(): void {
@@ -597,10 +557,10 @@ export class Room extends Emitter<RoomEvents> {
       notes: this.#notes,
       pins: this.#pins,
       call: this.#call.now,
-      memberCount: this.#memberCount,
-      members: this.#members,
-      online: this.#online,
-      presence: this.#presence,
+      memberCount: this.#people.count,
+      members: this.#people.members,
+      online: this.#people.online,
+      presence: this.#people.presence,
       typing: this.#typing.now,
       read: this.#markers.others,
       readSeq: this.#markers.own,

@@ -3,6 +3,7 @@
 import { Timers } from "../clock.ts";
 import { Emitter } from "../emitter.ts";
 import { StoaError } from "../errors.ts";
+import { onNetwork } from "../network.ts";
 import type { Query } from "../options.ts";
 import type {
   CallLink,
@@ -26,7 +27,7 @@ import { type CallDirected, farEnd } from "./fold.ts";
 import { LocalMedia } from "./media.ts";
 import { type Outgoing, Peer, type PeerConnectionClass } from "./peer.ts";
 import type { CallEvents, CallOver, CallParticipant, CallState, ShownTrack } from "./state.ts";
-import { type Counters, count, reportBetween } from "./stats.ts";
+import { type Counters, count, ownLoudness, reportBetween, statsOf } from "./stats.ts";
 
 export interface CallOptions {
   /** The user's devices; the call makes its own otherwise, and closes them with itself. */
@@ -588,27 +589,3 @@ function codeOf(error: unknown): ErrorCode | undefined {
 type Bare<Frame> = Frame extends unknown ? Omit<Frame, "room" | "key"> : never;
 type KeyedFrame = Bare<Extract<Query, { type: `call.${string}`; key: string; call: Seq }>>;
 type AboutFrame = KeyedFrame extends infer Frame ? (Frame extends unknown ? Omit<Frame, "call"> : never) : never;
-
-/** Calls back when the device has come to another network. */
-function onNetwork(changed: () => void): () => void {
-  const { addEventListener, removeEventListener, navigator } = globalThis as Partial<typeof globalThis>;
-  const connection = (navigator as { connection?: EventTarget } | undefined)?.connection;
-  addEventListener?.("online", changed);
-  connection?.addEventListener?.("change", changed);
-  return () => {
-    removeEventListener?.("online", changed);
-    connection?.removeEventListener?.("change", changed);
-  };
-}
-
-async function statsOf(pc: RTCPeerConnection): Promise<Iterable<[string, unknown]>> {
-  return (await pc.getStats()) as unknown as Iterable<[string, unknown]>;
-}
-
-async function ownLoudness(pc: RTCPeerConnection): Promise<number> {
-  const sender = pc.getSenders?.().find(({ track }) => track?.kind === "audio");
-  if (!sender) return 0;
-  const report = (await sender.getStats()) as unknown as Iterable<[string, { type: string; audioLevel?: number }]>;
-  for (const [, stat] of report) if (stat.type === "media-source") return stat.audioLevel ?? 0;
-  return 0;
-}

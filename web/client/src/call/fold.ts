@@ -1,5 +1,5 @@
 // The running call of a room as its events leave it. Pure: the room applies it, whoever looks at the room sees it.
-import type { CallLink, CallNow, Control, Participant, RoomEvent, ServerFrame, SessionId } from "../protocol.ts";
+import type { CallLink, CallNow, Control, Participant, RoomEvent, Seq, ServerFrame, SessionId } from "../protocol.ts";
 
 /** What is told of a call beside the log: the newest of each is the truth. */
 export type CallRetained = Extract<Control, { type: "call.state" | "call.link" | "call.unlinked" }>;
@@ -25,6 +25,41 @@ export interface Folded {
 }
 
 export const NO_CALL: Folded = { now: undefined, early: new Map() };
+
+/** The running call as one room keeps it. */
+export class RunningCall {
+  #folded: Folded = NO_CALL;
+  /** The event that the call came with: what stands up to it is in it. */
+  #seq: Seq = 0;
+
+  get now(): CallNow | undefined {
+    return this.#folded.now;
+  }
+
+  /** The whole call as an answer has it; older events change it no more. */
+  take(call: CallNow | undefined, seq: Seq): void {
+    this.#folded = { now: call, early: call ? this.#folded.early : NO_CALL.early };
+    this.#seq = Math.max(seq, this.#seq);
+  }
+
+  /** The next answer counts, wherever it stands: the log may have begun anew. */
+  doubt(): void {
+    this.#seq = 0;
+  }
+
+  apply(event: RoomEvent): void {
+    if (event.seq > this.#seq) this.#folded = applyEvent(this.#folded, event);
+  }
+
+  hear(frame: CallRetained): void {
+    this.#folded = applyRetained(this.#folded, frame);
+  }
+
+  forget(): void {
+    this.#folded = NO_CALL;
+    this.#seq = 0;
+  }
+}
 
 /** The call after a durable event of the room. Events that are not of the running call change nothing. */
 export function applyEvent(folded: Folded, event: RoomEvent): Folded {

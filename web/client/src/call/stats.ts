@@ -79,3 +79,15 @@ function selectedPair(stats: ReadonlyMap<string, Stat>): Stat | undefined {
 function number(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }
+
+export async function statsOf(pc: RTCPeerConnection): Promise<Iterable<[string, unknown]>> {
+  return (await pc.getStats()) as unknown as Iterable<[string, unknown]>;
+}
+
+export async function ownLoudness(pc: RTCPeerConnection): Promise<number> {
+  const sender = pc.getSenders?.().find(({ track }) => track?.kind === "audio");
+  if (!sender) return 0;
+  const report = (await sender.getStats()) as unknown as Iterable<[string, { type: string; audioLevel?: number }]>;
+  for (const [, stat] of report) if (stat.type === "media-source") return stat.audioLevel ?? 0;
+  return 0;
+}
