@@ -2,7 +2,7 @@
 import type { Client, Ring } from "@stoa/client";
 import { lazy, Suspense, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { useClient } from "../hooks.ts";
-import { keep, kept, rise, sit, useSitting } from "./desk.ts";
+import { answer, kept, rise, useSitting } from "./desk.ts";
 
 const Dock = lazy(() => import("./Dock.tsx"));
 const Rings = lazy(() => import("./Rings.tsx"));
@@ -35,11 +35,7 @@ function useReturn(client: Client): void {
     isDone.current = true;
     const before = kept();
     if (!before) return;
-    void sit(client, before.room).then(async (sitting) => {
-      const isBack = await sitting.answer(before.call, before);
-      if (isBack) return;
-      keep(undefined);
-      rise(sitting);
-    });
+    // Where the call is over by then, there is nothing to go on with.
+    void answer(client, before.room, before.call, before);
   }, [client]);
 }

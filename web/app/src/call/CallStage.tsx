@@ -6,7 +6,7 @@ import { useEffect, useState } from "react";
 import { useClient } from "../hooks.ts";
 import { CloseIcon } from "../icons.tsx";
 import { go } from "../place.ts";
-import { rise, sit, useSitting } from "./desk.ts";
+import { rise, sit, useAnswering, useSitting } from "./desk.ts";
 import { InCall } from "./InCall.tsx";
 import { wantsCamera } from "./intent.ts";
 import { Prejoin } from "./Prejoin.tsx";
@@ -58,8 +58,10 @@ export default function CallStage({ room, state, title }: Props) {
 
 function Seated({ sitting, state, words }: { sitting: Sitting; state: RoomState; words: CallWords }) {
   const call = useCallState(sitting.call);
+  const answering = useAnswering();
   switch (call.phase) {
     case "out":
+      if (answering === sitting.room.id) return <Joining words={words} />;
       return call.over === undefined ? (
         <Prejoin sitting={sitting} state={call} room={state} words={words} hasCamera={wantsCamera()} />
       ) : (
@@ -79,16 +81,20 @@ function Seated({ sitting, state, words }: { sitting: Sitting; state: RoomState;
       );
     case "joining":
       if (call.participants.some(({ isMe }) => isMe)) break;
-      return (
-        <div className="call-told">
-          <span className="spinner" />
-          <p role="status">{words.joining}</p>
-        </div>
-      );
+      return <Joining words={words} />;
     case "in":
       break;
   }
   return <InCall sitting={sitting} state={call} room={state} words={words} />;
+}
+
+function Joining({ words }: { words: CallWords }) {
+  return (
+    <div className="call-told">
+      <span className="spinner" />
+      <p role="status">{words.joining}</p>
+    </div>
+  );
 }
 
 interface OverProps {

@@ -46,17 +46,19 @@ export function Devices({ sitting, media, words }: { sitting: Sitting; media: Me
 export function DeviceProblems({ media, words }: { media: MediaState; words: CallWords }) {
   if (media.problems.size === 0) return null;
   return (
-    <ul className="device-problems" role="alert" data-testid="device-problems">
-      {[...media.problems].map(([source, problem]) => (
-        <li key={source}>
-          <strong>
-            {source === "camera" ? words.camera : source === "microphone" ? words.microphone : words.share}
-          </strong>
-          {" – "}
-          {problemText(source, problem, words)}
-        </li>
-      ))}
-    </ul>
+    <div className="device-problems" role="alert" data-testid="device-problems">
+      <ul>
+        {[...media.problems].map(([source, problem]) => (
+          <li key={source}>
+            <strong>
+              {source === "camera" ? words.camera : source === "microphone" ? words.microphone : words.share}
+            </strong>
+            {" – "}
+            {problemText(source, problem, words)}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

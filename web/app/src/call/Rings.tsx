@@ -9,7 +9,7 @@ import { go } from "../place.ts";
 import { currentSettings } from "../settings.ts";
 import { Name, plain } from "../text.tsx";
 import { say } from "../told.ts";
-import { sit } from "./desk.ts";
+import { answer } from "./desk.ts";
 import { CameraIcon, HangUpIcon, PhoneIcon } from "./icons.tsx";
 import { intend } from "./intent.ts";
 import { callWords, useCallWords } from "./words.ts";
@@ -36,10 +36,9 @@ function Card({ ring }: { ring: Ring }) {
   const title = words.calls(plain(profile.name));
   useNotice(ring, title);
 
-  const answer = async (camera: boolean) => {
+  const pickUp = async (camera: boolean) => {
     intend(camera ? "video" : "audio");
-    const sitting = await sit(client, room);
-    const answered = sitting.answer(call, { microphone: true, camera });
+    const answered = answer(client, room, call, { microphone: true, camera });
     go({ room, view: "call" });
     if (!(await answered)) say(callWords().goneAlready);
   };
@@ -63,12 +62,12 @@ function Card({ ring }: { ring: Ring }) {
           <HangUpIcon />
           <span>{words.decline}</span>
         </button>
-        <button type="button" className="pick-up" onClick={() => void answer(false)}>
+        <button type="button" className="pick-up" onClick={() => void pickUp(false)}>
           <PhoneIcon />
           <span>{words.accept}</span>
         </button>
         {media === "video" && (
-          <button type="button" className="pick-up" onClick={() => void answer(true)}>
+          <button type="button" className="pick-up" onClick={() => void pickUp(true)}>
             <CameraIcon />
             <span>{words.acceptVideo}</span>
           </button>

@@ -15,6 +15,7 @@ export interface KeptCall {
 const KEPT = "stoa.call";
 const listeners = new Set<() => void>();
 let sitting: Sitting | undefined;
+let answering: RoomId | undefined;
 /** Which wish for a sitting counts: the last one. */
 let wish = 0;
 
@@ -52,6 +53,31 @@ export function rise(which: Sitting | undefined = sitting): void {
   if (sitting !== which) return;
   sitting = undefined;
   tell();
+}
+
+/** Answers a call, or goes on with it; `false` when it is over. Meanwhile its room shows no preparations. */
+export async function answer(
+  client: Client,
+  room: RoomId,
+  call: number,
+  devices: { microphone: boolean; camera: boolean },
+): Promise<boolean> {
+  answering = room;
+  tell();
+  try {
+    const seat = await sit(client, room);
+    const isIn = await seat.answer(call, devices);
+    if (!isIn) rise(seat);
+    return isIn;
+  } finally {
+    answering = undefined;
+    tell();
+  }
+}
+
+/** The room whose call is being answered. */
+export function useAnswering(): RoomId | undefined {
+  return useSyncExternalStore(listen, () => answering);
 }
 
 export function keep(call: KeptCall | undefined): void {

@@ -81,6 +81,8 @@ export class Peer {
       this.#slot("microphone", "audio");
       this.#slot("camera", "video");
       this.#fill();
+      // The platform's event would say the same later, when the page has drawn what came with the link.
+      this.#do(() => this.#offer());
     }
   }
 
