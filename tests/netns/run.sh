@@ -11,8 +11,9 @@
 #
 # The command finds: STOA_NETNS_URL, where the page is (https with a certificate of its own); STOA_NETNS_RELAY, the
 # relay's address; STOA_NETNS_TOKEN_ALICE and _BOB, tokens for the room `relayed`; STOA_NETNS_ALICE and _BOB, programs
-# that run Chromium in their networks. Root's rights over networks are needed; without them it is tried in a user
-# namespace. Everything ends with the command, and after STOA_NETNS_SECONDS (300) at the latest.
+# that run Chromium in their networks; STOA_NETNS_KEY, the key of the certificate for Chromium's list of trusted ones.
+# Root's rights over networks are needed; without them it is tried in a user namespace. Everything ends with the command,
+# and after STOA_NETNS_SECONDS (300) at the latest.
 . "$(dirname "$0")/../../scripts/common.sh"
 . "$root/scripts/find.sh"
 
@@ -34,6 +35,7 @@ binary=${STOA_BIN:-$target/debug/stoa}
 address=11.0.3.1
 port=8443
 turn_port=3478
+turns_port=5349
 prefix=stoa$$
 spaces=()
 pids=()
@@ -108,21 +110,29 @@ start_coturn() {
     # The configuration is the shipped one; the command line has what its first block leaves to the operator, and keeps
     # the process out of the system's folders.
     in_hub turnserver -c "$root/turn-config/turnserver.conf" --listening-ip "$address" --relay-ip "$address" \
-        --listening-port "$turn_port" --pidfile "$folder/turn.pid" --userdb "$folder/turn.db" \
+        --listening-port "$turn_port" --tls-listening-port "$turns_port" --cert "$folder/cert.pem" \
+        --pkey "$folder/key.pem" --pidfile "$folder/turn.pid" --userdb "$folder/turn.db" \
         --static-auth-secret "$(cat "$folder/turn-secret")" >"$folder/turn.log" 2>&1 &
     pids+=("$!")
     await "coturn" "$!" "$folder/turn.log" 'Total General servers'
 }
 
-start_stoa() {
+# One for the page and for the relay's TLS. Chromium is told its key, for WebRTC's sockets pass over no bad certificate.
+make_certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$address" \
         -addext "subjectAltName=IP:$address" -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>"$folder/openssl.log" ||
         die "no certificate: $(cat "$folder/openssl.log")"
+    STOA_NETNS_KEY=$(openssl x509 -in "$folder/cert.pem" -noout -pubkey | openssl pkey -pubin -outform der |
+        openssl dgst -sha256 -binary | openssl base64)
+    export STOA_NETNS_KEY
+}
+
+start_stoa() {
     local flags=(--data-dir "$folder/data" --secret-file "$folder/secret")
     in_hub "$binary" serve "${flags[@]}" --listen "$address:$port" --public-url "https://$address:$port" \
         --tls-cert "$folder/cert.pem" --tls-key "$folder/key.pem" --turn-secret-file "$folder/turn-secret" \
         --turn-url "turn:$address:$turn_port?transport=udp" --turn-url "turn:$address:$turn_port?transport=tcp" \
-        >"$folder/stoa.log" 2>&1 &
+        --turn-url "turns:$address:$turns_port?transport=tcp" >"$folder/stoa.log" 2>&1 &
     pids+=("$!")
     await "stoa" "$!" "$folder/stoa.log" 'listening on https'
     local token=("$binary" token "${flags[@]}" --room relayed --role host --create)
@@ -143,6 +153,7 @@ random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 random >"$folder/turn-secret"
 random >"$folder/secret"
 start_network
+make_certificate
 start_coturn
 start_stoa
 export STOA_NETNS_URL="https://$address:$port" STOA_NETNS_RELAY="$address"
