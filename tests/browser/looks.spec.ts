@@ -75,6 +75,8 @@ test("the page at desktop and phone width, light and dark", async ({ people, bro
   await ada.page.getByTestId("search").getByRole("searchbox").fill("notes");
   await expect(ada.page.locator(".hit")).toHaveCount(1);
   await ada.page.screenshot({ path: "out/desktop-search.png" });
+  await ben.page.mouse.move(640, 780);
+  await ben.page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
   await ben.page.screenshot({ path: "out/desktop-dark.png" });
   await cyd.page.screenshot({ path: "out/phone.png" });
   await cyd.page.getByRole("button", { name: /reply|replies/ }).click();
