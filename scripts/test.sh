@@ -7,6 +7,7 @@ if [ "${1:-}" != inside ]; then
     scripts/set-up.sh rust node postgres chromium coturn netns strace
     npm_install web
     npm_install tests/browser
+    npm_install tests/yjs
     step "the page" npm --prefix web run build
     # Built first, so that no service idles while the compiler works.
     step "the tests' programs" cargo test --locked --workspace --no-run
