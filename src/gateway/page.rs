@@ -156,11 +156,13 @@ fn escaped(text: &str) -> String {
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    match App::get(&format!("assets/{path}")) {
-        Some(file) => {
-            let media = media(&path, &file);
-            let data = bytes(&file);
-            cached(&headers, file.metadata.sha256_hash(), media, FOR_EVER, data)
+    let name = format!("assets/{path}");
+    match App::get(&name) {
+        Some(plain) => {
+            let media = media(&path, &plain);
+            let (file, zipped) = packed::<App>(&name, plain, &headers);
+            let response = cached(&headers, file.metadata.sha256_hash(), media, FOR_EVER, bytes(&file));
+            encoded(response, zipped)
         }
         None => super::api::problem(Fault::not_found("page")),
     }
@@ -169,13 +171,41 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
 /// The client for pages of other origins: a module script is fetched by the rules of CORS, and this one is public.
 async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let found = CLIENT.contains(&name.as_str()).then(|| Client::get(&name)).flatten();
-    let Some(file) = found else { return super::api::problem(Fault::not_found("page")) };
-    let data = bytes(&file);
-    let mut response = cached(&headers, file.metadata.sha256_hash(), "text/javascript; charset=utf-8", ASK_AGAIN, data);
+    let Some(plain) = found else { return super::api::problem(Fault::not_found("page")) };
+    let (file, zipped) = packed::<Client>(&name, plain, &headers);
+    let media = "text/javascript; charset=utf-8";
+    let response = cached(&headers, file.metadata.sha256_hash(), media, ASK_AGAIN, bytes(&file));
+    let mut response = encoded(response, zipped);
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     response
+}
+
+/// The file as the build has compressed it, where it has and the browser takes that (RFC 9110, section 12.5.3).
+fn packed<Folder: RustEmbed>(name: &str, plain: EmbeddedFile, asked: &HeaderMap) -> (EmbeddedFile, bool) {
+    let zipped = takes_gzip(asked).then(|| Folder::get(&format!("{name}.gz"))).flatten();
+    let is_zipped = zipped.is_some();
+    (zipped.unwrap_or(plain), is_zipped)
+}
+
+fn encoded(mut response: Response, zipped: bool) -> Response {
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if zipped {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Whether `Accept-Encoding` names gzip, and not with a weight of nothing.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let values = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|one| {
+        let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        coding.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
+    })
 }
 
 fn bytes(file: &EmbeddedFile) -> Bytes {
@@ -219,4 +249,25 @@ fn answer(media: &'static str, cache: &'static str, body: Bytes) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it_alone() {
+        for (accepted, taken) in [
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, GZIP;q=0.8", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000", false),
+            ("identity", false),
+            ("x-gzip2", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);
+            assert_eq!(takes_gzip(&headers), taken, "{accepted}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
 }

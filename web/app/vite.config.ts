@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { gzip } from "../gzip.plugin.ts";
 import { emoji } from "./emoji.plugin.ts";
 import { excalidraw } from "./excalidraw.plugin.ts";
 
@@ -12,7 +13,7 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   // The server may be below a path prefix that is not known here.
   base: "./",
-  plugins: [excalidraw(), react(), emoji()],
+  plugins: [excalidraw(), react(), emoji(), gzip()],
   resolve: {
     alias: [
       { find: /^@stoa\/client$/, replacement: file("../client/src/index.ts") },

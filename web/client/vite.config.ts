@@ -1,4 +1,5 @@
 import { defineConfig } from "vite";
+import { gzip } from "../gzip.plugin.ts";
 
 /** What each mode makes. Each file stands alone: embedding pages name it by its address. */
 const ENTRIES: Record<string, [string, string]> = {
@@ -15,6 +16,7 @@ const ENTRIES: Record<string, [string, string]> = {
 export default defineConfig(({ mode }) => {
   const [entry, name] = ENTRIES[mode] ?? ["src/index.ts", "v1.js"];
   return {
+    plugins: [gzip()],
     build: {
       target: "es2022",
       emptyOutDir: !(mode in ENTRIES),

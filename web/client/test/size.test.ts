@@ -15,8 +15,9 @@ test.each(["default", "react", "check", "call"] as const)(
     const root = new URL("..", import.meta.url).pathname;
     const made = await build({ root, mode, logLevel: "silent", build: { write: false } });
     const outputs = (Array.isArray(made) ? made : [made]).flatMap((each) => ("output" in each ? each.output : []));
-    expect(outputs).toHaveLength(1);
-    const [file] = outputs;
+    const [file, zipped] = outputs;
+    expect(outputs.map(({ fileName }) => fileName)).toEqual([file?.fileName, `${file?.fileName}.gz`]);
+    expect(zipped?.type).toBe("asset");
     if (file?.type !== "chunk") throw new Error("no script was made");
     expect(file.imports).toEqual(mode === "react" ? ["react"] : []);
     const size = gzipSync(file.code, { level: 9 }).length;
