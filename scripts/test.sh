@@ -11,6 +11,8 @@ if [ "${1:-}" != inside ]; then
     step "the page" npm --prefix web run build
     # Built first, so that no service idles while the compiler works.
     step "the tests' programs" cargo test --locked --workspace --no-run
+    step "another WebRTC stack" env CARGO_TARGET_DIR="$target/peer" \
+        cargo test --locked --manifest-path tests/peer/Cargo.toml --no-run
     exec scripts/with-services.sh scripts/test.sh inside
 fi
 
@@ -29,7 +31,8 @@ run() {
 
 run "Rust tests" cargo test --locked --workspace --no-fail-fast
 run "web tests" npm --prefix web test
-run "browser tests" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" npm --prefix tests/browser test
+run "browser tests" env STOA_BIN="$target/debug/stoa" STOA_PEER_BIN="$target/peer/debug/stoa-peer" \
+    CHROMIUM="$(chromium_bin)" npm --prefix tests/browser test
 run "calls of another WebRTC stack" env STOA_BIN="$target/debug/stoa" CARGO_TARGET_DIR="$target/peer" \
     cargo test --locked --manifest-path tests/peer/Cargo.toml
 run "relayed calls" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" \

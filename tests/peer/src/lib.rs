@@ -4,10 +4,11 @@
 //! The one invariant: everything that it knows of the others came through the socket. One task owns all its state;
 //! what the connections report reaches it through one queue.
 
+mod handle;
 mod link;
 mod media;
 mod numbers;
-mod peer;
+mod participant;
 mod socket;
 
-pub use peer::{Heard, Options, Peer, Report};
+pub use handle::{Options, Peer, Report};

@@ -25,12 +25,13 @@ const EARLY_CANDIDATES: usize = 200;
 pub type Reported = (CallLinkId, u32, Happened);
 
 /// What happened on a connection.
-#[derive(Debug)]
 pub enum Happened {
     /// A candidate was found, or no more will be.
     Candidate(Option<RTCIceCandidateInit>),
     /// The connection is up, or down.
     State(RTCPeerConnectionState),
+    /// The other end has opened a data channel.
+    Channel(Arc<dyn DataChannel>),
     /// Words came over the data channel.
     Words(String),
     /// The data channel can be written to.
@@ -58,6 +59,7 @@ pub struct Link {
     pc: Arc<dyn PeerConnection>,
     media: Media,
     channel: Option<Arc<dyn DataChannel>>,
+    reporter: Reporter,
     pub outgoing: Outgoing,
     pub incoming: Incoming,
     /// The number of the own offer that has no answer yet.
@@ -133,6 +135,7 @@ impl PeerConnectionEventHandler for Reporter {
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        self.tell(Happened::Channel(channel.clone())).await;
         tokio::spawn(self.copy().read_channel(channel));
     }
 
@@ -155,7 +158,7 @@ impl Link {
         engine.register_default_codecs()?;
         let registry = register_default_interceptors(Registry::new(), &mut engine)?;
         let reporter = Reporter { link, epoch, reports };
-        let of_channel = reporter.copy();
+        let own_reporter = reporter.copy();
         let configuration = RTCConfigurationBuilder::new().with_ice_servers(ice_servers(&network.ice)).build();
         let pc = PeerConnectionBuilder::new()
             .with_configuration(configuration)
@@ -167,18 +170,13 @@ impl Link {
             .await?;
         let pc: Arc<dyn PeerConnection> = Arc::new(pc);
         let media = Media::add_to(&*pc, ssrc).await?;
-        let mut channel = None;
-        if is_polite {
-            let own = pc.create_data_channel("words", None).await?;
-            tokio::spawn(of_channel.read_channel(own.clone()));
-            channel = Some(own);
-        }
-        Ok(Self {
+        let mut link = Self {
             epoch,
             is_polite,
             pc,
             media,
-            channel,
+            channel: None,
+            reporter: own_reporter,
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             offered: None,
@@ -186,7 +184,24 @@ impl Link {
             remote: vec![],
             passed_over: vec![],
             early: vec![],
-        })
+        };
+        if is_polite {
+            link.open_channel().await?;
+        }
+        Ok(link)
+    }
+
+    /// Before the first negotiation: this stack brings a data channel up in no later one.
+    async fn open_channel(&mut self) -> anyhow::Result<()> {
+        let channel = self.pc.create_data_channel("words", None).await?;
+        tokio::spawn(self.reporter.copy().read_channel(channel.clone()));
+        self.channel = Some(channel);
+        Ok(())
+    }
+
+    /// The other end has opened this data channel; one is enough.
+    pub fn channel(&mut self, channel: Arc<dyn DataChannel>) {
+        self.channel.get_or_insert(channel);
     }
 
     /// Wants to negotiate, with new ICE names where the network has changed.
@@ -287,7 +302,7 @@ impl Link {
         self.media.start().await
     }
 
-    /// Says something over the data channel; `false` at the end that did not open it.
+    /// Says something over the data channel; `false` where there is none yet.
     pub async fn say(&self, words: &str) -> anyhow::Result<bool> {
         match &self.channel {
             Some(channel) => channel.send_text(words).await.map(|()| true).map_err(Into::into),

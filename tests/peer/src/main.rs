@@ -49,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
                 None | Some("leave") => return peer.leave().await,
                 Some("cut") => peer.cut().await,
                 Some("renegotiate") => peer.renegotiate(false).await,
+                Some("relink") => peer.relink().await,
                 Some("restart") => peer.renegotiate(true).await,
                 Some(words) => peer.say(words).await,
             }

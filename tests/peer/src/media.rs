@@ -6,7 +6,9 @@ use rtc::{
     media::{Sample, io::ivf_reader::IVFReader},
     media_stream::MediaStreamTrack,
     peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8},
-    rtp_transceiver::rtp_sender::{RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind},
+    rtp_transceiver::rtp_sender::{
+        RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+    },
 };
 use std::{
     io::Cursor,
@@ -96,12 +98,16 @@ impl Media {
         if !self.tasks.is_empty() {
             return Ok(());
         }
-        for ((track, sender), samples, every) in
-            [(&self.camera, colours()?, FRAME), (&self.microphone, vec![Bytes::from_static(&SILENCE)], SOUND)]
-        {
+        for ((track, sender), mime_type, samples, every) in [
+            (&self.camera, MIME_TYPE_VP8, colours()?, FRAME),
+            (&self.microphone, MIME_TYPE_OPUS, vec![Bytes::from_static(&SILENCE)], SOUND),
+        ] {
             let ssrc = *track.ssrcs().await.first().context("a track has an SSRC")?;
             let parameters = sender.get_parameters().await?;
-            let codec = parameters.rtp_parameters.codecs.first().context("a codec was negotiated")?;
+            // Others may have been negotiated before it.
+            let is_own = |codec: &&RTCRtpCodecParameters| codec.rtp_codec.mime_type.eq_ignore_ascii_case(mime_type);
+            let codec = parameters.rtp_parameters.codecs.iter().find(is_own);
+            let codec = codec.with_context(|| format!("{mime_type} was not negotiated"))?;
             let task = send(track.clone(), ssrc, codec.payload_type, samples, every);
             self.tasks.push(tokio::spawn(task));
         }

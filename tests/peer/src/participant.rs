@@ -1,6 +1,7 @@
-//! The participant: one task over the socket, the links, and what it is told to do.
+//! One task over the socket, the links, and what the participant is told to do.
 
 use crate::{
+    handle::{Options, Order, REPORTS, Report},
     link::{Happened, Link, Network, Reported, is_up},
     media::{CAMERA, MICROPHONE},
     socket::{self, Commands, Frames},
@@ -8,13 +9,12 @@ use crate::{
 use anyhow::{Context, bail};
 use std::{collections::HashMap, time::Duration};
 use stoa_protocol::{
-    CallConfirm, CallEvent, CallJoin, CallLeave, CallLinkId, CallNow, CallPlace, CallReply, CallSignal, CallStart,
-    CallTracks, Command, Control, Cursor, IceServers, Key, LinkEnd, Opened, Reply, RoomEventBody, RoomId, RoomOpen,
+    CallConfirm, CallEvent, CallJoin, CallLeave, CallLinkId, CallNow, CallPlace, CallRelink, CallReply, CallSignal,
+    CallStart, CallTracks, Command, Control, Cursor, IceServers, Key, LinkEnd, Opened, Reply, RoomEventBody, RoomOpen,
     Seq, ServerFrame, SessionId, SessionResume, Track, TrackId, TrackSource, Welcome,
 };
 use tokio::{
     sync::mpsc,
-    task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep},
 };
 
@@ -24,166 +24,16 @@ const RESEND: Duration = Duration::from_secs(2);
 const REDIAL: Duration = Duration::from_millis(200);
 /// Attempts, after which the server is taken to be gone for good: some 20 s.
 const REDIALS: u32 = 100;
-/// Reports that may wait; who does not read them stops the participant.
-const REPORTS: usize = 1024;
-
-/// Who joins what.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Host and port of the server.
-    pub server: String,
-    /// Its user's token.
-    pub token: String,
-    /// The room.
-    pub room: RoomId,
-    /// Starts a call where none runs; without it, one is waited for.
-    pub start: bool,
-    /// The address of the sockets for media, with port 0.
-    pub local: String,
-}
-
-/// What the participant has to tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
-    /// It is in the call.
-    Joined {
-        /// The call.
-        call: u64,
-        /// Its session.
-        session: String,
-    },
-    /// A link is there, in this epoch.
-    Linked {
-        /// The link.
-        link: String,
-        /// The epoch.
-        epoch: u32,
-        /// Whether this end gives way.
-        polite: bool,
-    },
-    /// Its connection is up.
-    Up {
-        /// The link.
-        link: String,
-    },
-    /// Words came over the data channel.
-    Words {
-        /// The link.
-        link: String,
-        /// They.
-        words: String,
-    },
-    /// The data channel can be written to.
-    Open {
-        /// The link.
-        link: String,
-    },
-    /// Packets of media that have come so far; told with every tenth.
-    Packets {
-        /// The link.
-        link: String,
-        /// Of pictures.
-        video: u64,
-        /// Of sound.
-        audio: u64,
-    },
-    /// Nothing is being negotiated and everything is confirmed; told in answer to [`Peer::renegotiate`].
-    Settled {
-        /// The link.
-        link: String,
-    },
-    /// The link is no more.
-    Unlinked {
-        /// The link.
-        link: String,
-    },
-    /// The socket was lost, and is there again.
-    Back,
-    /// The call is over, or this participant was taken out of it.
-    Over,
-}
-
-enum Order {
-    Say(String),
-    Renegotiate { restart: bool },
-    Cut,
-    Leave,
-}
-
-/// A participant.
-pub struct Peer {
-    orders: mpsc::Sender<Order>,
-    reports: mpsc::Receiver<Report>,
-    task: JoinHandle<anyhow::Result<()>>,
-}
 
 /// What was heard of a link's media.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Heard {
+struct Heard {
     video: u64,
     audio: u64,
 }
 
-impl Peer {
-    /// Connects and opens the room; the call is joined as soon as there is one.
-    ///
-    /// # Errors
-    /// When the server is not there, or refuses the token or the room.
-    pub async fn join(options: Options) -> anyhow::Result<Self> {
-        let (orders, inbox) = mpsc::channel(REPORTS);
-        let (outbox, reports) = mpsc::channel(REPORTS);
-        let participant = Participant::connect(options, outbox).await?;
-        Ok(Self { orders, reports, task: tokio::spawn(participant.run(inbox)) })
-    }
-
-    /// What happens next.
-    ///
-    /// # Errors
-    /// Why the participant ended.
-    pub async fn next(&mut self) -> anyhow::Result<Report> {
-        match self.reports.recv().await {
-            Some(report) => Ok(report),
-            None => match (&mut self.task).await {
-                Ok(Ok(())) => bail!("the participant has left"),
-                Ok(Err(error)) => Err(error),
-                Err(error) => Err(error.into()),
-            },
-        }
-    }
-
-    /// Says something over every data channel that this end has opened.
-    pub async fn say(&self, words: &str) {
-        self.order(Order::Say(words.to_owned())).await;
-    }
-
-    /// Negotiates every link again, with new ICE names if `restart`.
-    pub async fn renegotiate(&self, restart: bool) {
-        self.order(Order::Renegotiate { restart }).await;
-    }
-
-    /// Loses the socket, without a word; media goes on.
-    pub async fn cut(&self) {
-        self.order(Order::Cut).await;
-    }
-
-    /// Leaves the call and ends.
-    ///
-    /// # Errors
-    /// Why it had ended before.
-    pub async fn leave(self) -> anyhow::Result<()> {
-        self.order(Order::Leave).await;
-        // Whoever waits for the end reads no more reports.
-        drop(self.reports);
-        self.task.await?
-    }
-
-    async fn order(&self, order: Order) {
-        // A participant that has ended says so in `next`.
-        let _ = self.orders.send(order).await;
-    }
-}
-
-struct Participant {
+/// The participant itself.
+pub struct Participant {
     options: Options,
     device: String,
     commands: Commands,
@@ -214,7 +64,7 @@ fn random() -> u64 {
 }
 
 impl Participant {
-    async fn connect(options: Options, reports: mpsc::Sender<Report>) -> anyhow::Result<Self> {
+    pub async fn connect(options: Options, reports: mpsc::Sender<Report>) -> anyhow::Result<Self> {
         let device = format!("peer-{:016x}", random());
         let (commands, frames, welcome) = socket::connect(&options.server, &options.token, &device, None).await?;
         let mut participant = Self {
@@ -238,7 +88,7 @@ impl Participant {
         Ok(participant)
     }
 
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
+    pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
         let mut resend = interval(RESEND);
         resend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -266,6 +116,10 @@ impl Participant {
                         for link in self.links.values() {
                             link.say(&words).await?;
                         }
+                    }
+                    Some(Order::Relink) => {
+                        self.frames = Some(frames);
+                        self.relink().await?;
                     }
                     Some(Order::Renegotiate { restart }) => {
                         self.frames = Some(frames);
@@ -297,6 +151,17 @@ impl Participant {
     async fn open(&mut self) -> anyhow::Result<()> {
         let open = RoomOpen { room: self.options.room.clone(), since: self.cursor.clone() };
         self.commands.send(Command::RoomOpen(open)).await?;
+        Ok(())
+    }
+
+    /// Asks for the next epoch of every link; the reply or the server's word to both ends makes it.
+    async fn relink(&mut self) -> anyhow::Result<()> {
+        let Some(call) = self.call else { return Ok(()) };
+        let links: Vec<_> = self.links.iter().map(|(id, link)| (id.clone(), link.epoch)).collect();
+        for (link, epoch) in links {
+            let room = self.options.room.clone();
+            self.commands.send(Command::CallRelink(CallRelink { room, call, link, epoch })).await?;
+        }
         Ok(())
     }
 
@@ -364,6 +229,7 @@ impl Participant {
             Control::Ack(ack) => match ack.result {
                 Some(Reply::Opened(opened)) => self.opened(*opened).await,
                 Some(Reply::Call(reply)) => self.placed(*reply).await,
+                Some(Reply::Link(link)) => self.link(link).await,
                 Some(_) | None => Ok(()),
             },
             Control::RoomReset(opened) => self.opened(*opened).await,
@@ -544,6 +410,10 @@ impl Participant {
                 Ok(())
             }
             Happened::State(_) => Ok(()),
+            Happened::Channel(channel) => {
+                link.channel(channel);
+                Ok(())
+            }
             Happened::Words(words) => {
                 self.tell(Report::Words { link: name, words }).await;
                 Ok(())
