@@ -25,7 +25,7 @@ async fn a_new_role_holds_at_once_on_open_connections() {
     let mut down = change(&id, &user("ben"));
     down.role = Some(Role::Viewer);
     ada.commit(Command::MemberUpdate(down)).await;
-    assert_eq!(access(&mut ben, &id).await, [Capability::React]);
+    assert_eq!(access(&mut ben, &id).await, [Capability::React, Capability::Call]);
     ben.refused(say(&id, "still?"), ErrorCode::Forbidden).await;
 
     let mut own = change(&id, &user("ben"));
@@ -90,7 +90,7 @@ async fn a_muted_member_reads_and_does_not_speak() {
     let mut mute = change(&id, &user("ben"));
     mute.muted_until = Some(crate::harness::now_ms() + 3_600_000);
     ada.commit(Command::MemberUpdate(mute)).await;
-    assert_eq!(access(&mut ben, &id).await, [Capability::React]);
+    assert_eq!(access(&mut ben, &id).await, [Capability::React, Capability::Call]);
     let fault = ben.refused(say(&id, "but"), ErrorCode::Forbidden).await;
     assert!(fault.retry_after_ms.is_some());
     ben.commit(delete(&id, own)).await;
@@ -108,7 +108,7 @@ async fn a_short_mute_ends_by_itself() {
     let mut mute = change(&id, &user("ben"));
     mute.muted_until = Some(crate::harness::now_ms() + 1_500);
     ada.commit(Command::MemberUpdate(mute)).await;
-    assert_eq!(access(&mut ben, &id).await, [Capability::React]);
+    assert_eq!(access(&mut ben, &id).await, [Capability::React, Capability::Call]);
     assert!(access(&mut ben, &id).await.contains(&Capability::Send), "told when it is over");
     ben.commit(say(&id, "back")).await;
 }
