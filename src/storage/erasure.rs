@@ -76,10 +76,13 @@ pub const ERASE_USER: [&str; 23] = [
         (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = $1)",
     "DELETE FROM guests WHERE user_id = $1 OR link IN (SELECT id FROM links WHERE creator = $1)",
     "DELETE FROM links WHERE creator = $1",
-    // Lists of people in events of calls; more than the user's may go where a name looks like a pattern.
-    "UPDATE events SET body = NULL WHERE kind IN ('call.started', 'call.rang', 'call.muted')
-        AND body LIKE '%\"' || $1 || '\"%'
-        AND room IN (SELECT room FROM events WHERE subject = $1 UNION SELECT room FROM members WHERE user_id = $1)",
+    // Lists of people in events of calls. In compact JSON only what stands in a list has a bracket or a comma on both
+    // sides; brackets are taken for commas, the id is written as JSON writes it, and `replace` knows no patterns.
+    r#"UPDATE events SET body = NULL WHERE kind IN ('call.started', 'call.rang', 'call.muted')
+        AND replace(replace(replace(body, '["', ',"'), '"]', '",'),
+                ',"' || replace(replace($1, '\', '\\'), '"', '\"') || '",', '')
+            <> replace(replace(body, '["', ',"'), '"]', '",')
+        AND room IN (SELECT room FROM events WHERE subject = $1 UNION SELECT room FROM members WHERE user_id = $1)"#,
     "UPDATE calls SET started_by = NULL WHERE started_by = $1",
     "UPDATE call_participants SET user_id = NULL, session = '', device = NULL WHERE user_id = $1",
     "DELETE FROM call_marks WHERE user_id = $1",
