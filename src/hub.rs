@@ -16,6 +16,7 @@ mod links;
 mod open;
 mod presence;
 mod query;
+mod reach;
 mod registry;
 mod room;
 mod session;
@@ -87,6 +88,7 @@ pub struct Hub {
     ice: Arc<dyn IceSource>,
     /// Whether loopback candidates pass.
     loopback: bool,
+    reach: reach::Reach,
     /// Rooms with news for the next tick.
     ticking: Mutex<Vec<Arc<RoomCell>>>,
     /// Users whose list has news.
@@ -154,6 +156,7 @@ impl Hub {
         let (saves, save) = documents::Saves::new();
         let (user_reads, users) = UserReads::new(parts.store.clone());
         let hub = Self {
+            reach: reach::Reach::new(parts.clock.now()),
             store: parts.store,
             clock: parts.clock,
             verifier: parts.verifier,
@@ -303,6 +306,7 @@ impl Tasks {
             stop.cancelled().await;
             documents.cancel();
         });
+        tracker.spawn(reach::run(hub.clone(), shutdown.clone()));
         tracker.spawn(timers::run(hub.clone(), shutdown.clone()));
         for lane in self.lanes {
             tracker.spawn(lane.run(hub.clone(), stop_writing.clone()));

@@ -161,6 +161,11 @@ impl Intent {
     pub fn creates(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::CreateDirect { .. })
     }
+
+    /// Whether it takes somebody into a room.
+    pub fn takes_in(&self) -> bool {
+        matches!(self, Self::Join | Self::Accept { .. } | Self::AddMember(_))
+    }
 }
 
 /// What is known of an older message.

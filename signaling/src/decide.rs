@@ -54,6 +54,11 @@ impl Intent {
         matches!(self, Self::Lost(..) | Self::RingOver(..))
     }
 
+    /// Whether it begins a call or takes somebody in.
+    pub fn takes_in(&self) -> bool {
+        matches!(self, Self::Start { .. } | Self::Join(_) | Self::Admit(..))
+    }
+
     /// Whether deciding needs to know the people who can be rung.
     pub fn rings(&self) -> bool {
         matches!(self, Self::Start { .. } | Self::Ring(..))

@@ -35,6 +35,7 @@ impl Hub {
     ) -> Result<Seq, Fault> {
         let (reply, outcome) = oneshot::channel();
         let intent = intent.into();
+        self.need_reach_for(&intent)?;
         let digest = self.digest(&intent);
         let draft = Draft { room: room.clone(), actor, origin: None, intent, key, digest, reply: ReplyTo::Task(reply) };
         self.writer.submit(Job::Draft(draft))?;

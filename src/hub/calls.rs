@@ -396,7 +396,7 @@ impl Hub {
     }
 
     /// A connected session's rights where it has not opened the room.
-    fn actor_of(&self, user: &UserId, session: &SessionId, room: &RoomId) -> Option<Actor> {
+    pub(super) fn actor_of(&self, user: &UserId, session: &SessionId, room: &RoomId) -> Option<Actor> {
         let cell = self.users.get(user).map(|cell| cell.clone())?;
         let live = cell.lock();
         live.conns().find(|conn| conn.session == *session).map(|conn| conn.actor(room))

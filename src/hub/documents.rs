@@ -163,6 +163,7 @@ impl Hub {
         key: &DocumentKey,
         line: Line,
     ) -> Result<(Arc<DocumentCell>, DocumentOpened), Fault> {
+        self.need_reach()?;
         self.document_rights(conn, key).await?;
         let profiles = self.profiles_of(vec![conn.user.clone()]).await?;
         let name = profiles.get(&conn.user).map(|profile| profile.name.clone()).unwrap_or_default();

@@ -266,6 +266,7 @@ impl Hub {
         name: Option<&str>,
         guest: Option<&str>,
     ) -> Result<LinkExchanged, Fault> {
+        self.need_reach()?;
         let Lead { link, state, .. } = self.lead(LinkKind::Join, code).await?;
         let given = match (&link.name, name) {
             (Some(name), _) => Some(name.clone()),

@@ -39,6 +39,7 @@ impl Hub {
         id: u64,
         open: &RoomOpen,
     ) -> Result<Arc<RoomCell>, Fault> {
+        self.need_reach()?;
         let cell = self.room(&open.room).await?;
         self.join_by_grant(&cell, conn).await?;
         let attached = self.attach(&cell, conn, open.since.as_ref())?;

@@ -63,8 +63,6 @@ struct Known {
     documents: documents::Open,
     reads: Bucket,
     passing: Bucket,
-    /// Descriptions, candidates and changes of retained state.
-    call_paces: [Bucket; 3],
     /// Whether the token's end was told.
     told_expiring: bool,
 }
@@ -164,7 +162,6 @@ impl HubSession {
             documents: documents::Open::default(),
             reads: Bucket::new(),
             passing: Bucket::new(),
-            call_paces: [Bucket::new(); 3],
             told_expiring: false,
         }));
         self.hub.metrics.authenticated.inc();
@@ -335,6 +332,9 @@ impl HubSession {
         let commands::Durable { room, key, intent, answer } = durable;
         let State::Known(known) = &self.state else { return Ok(()) };
         let conn = known.conn.clone();
+        if let Err(fault) = self.hub.need_reach_for(&intent) {
+            return self.refuse(Some(id), fault);
+        }
         if let Err(fault) = self.hub.pace(&conn.user, &room, conn.identity().grants.service) {
             return self.refuse(Some(id), fault);
         }

@@ -58,6 +58,14 @@ impl Wish {
         }
     }
 
+    /// Whether it takes somebody in or begins a call.
+    pub fn takes_in(&self) -> bool {
+        match self {
+            Self::Room(intent) => intent.takes_in(),
+            Self::Call(intent) => intent.takes_in(),
+        }
+    }
+
     /// Whether the server itself wants it: then nobody caused what follows.
     pub fn is_servers(&self) -> bool {
         match self {
@@ -200,9 +208,13 @@ impl RoomState {
             place.busy = asked.filter(|user| hub.is_busy(user, self.room.id())).cloned().collect();
         }
         if intent.mutes() {
+            // A token may give the right too; tokens are known of those who are connected here.
+            let moderates = |user: &UserId, session: &SessionId| match hub.actor_of(user, session, self.room.id()) {
+                Some(actor) => self.room.access(&actor, now).is_ok_and(|access| access.has(Capability::Moderate)),
+                None => has(user, Capability::Moderate),
+            };
             let inside = self.call.iter().flat_map(|call| call.participants());
-            place.moderators =
-                inside.map(|p| &p.user).filter(|user| has(user, Capability::Moderate)).cloned().collect();
+            place.moderators = inside.filter(|p| moderates(&p.user, &p.session)).map(|p| p.user.clone()).collect();
         }
         place
     }

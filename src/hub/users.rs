@@ -7,10 +7,13 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{collections::BTreeSet, sync::Arc};
-use stoa_protocol::{Millis, Presence, PresenceState, RoomId, Seq, UserEvent, UserId};
+use stoa_protocol::{Millis, Presence, PresenceState, RoomId, Seq, SessionId, UserEvent, UserId};
 use stoa_rooms::{Bucket, Devices};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+/// Sessions of a user whose signals are counted; the one that came first is forgotten first.
+const PACED_SESSIONS: usize = 64;
 
 /// A user with a connection, or within the grace after the last.
 pub struct UserCell {
@@ -32,6 +35,9 @@ pub struct UserLive {
     pub last_seen: Option<Millis>,
     /// What the user may still send, over all connections.
     pub pace: Bucket,
+    /// Of each session's descriptions, candidates and changes of retained state. They outlive its connections, or
+    /// coming again would be a way around them.
+    signal_paces: Vec<(SessionId, [Bucket; 3])>,
     /// Rooms whose row in the list is to be told to connections that want it.
     pub list_dirty: BTreeSet<RoomId>,
     /// The cell was taken out of the registry.
@@ -55,6 +61,7 @@ impl UserCell {
             status: state.status,
             last_seen: state.last_seen,
             pace: Bucket::new(),
+            signal_paces: vec![],
             list_dirty: BTreeSet::new(),
             retired: false,
         };
@@ -72,6 +79,18 @@ impl UserLive {
     pub fn come(&mut self, conn: Arc<Conn>, cursor: Seq) {
         self.devices.come(conn.id, PresenceState::Online);
         self.streams.push(Stream { conn, behind: Some(cursor) });
+    }
+
+    /// The bucket of a session's signals of one kind.
+    pub fn signal_pace(&mut self, session: &SessionId, kind: usize) -> &mut Bucket {
+        let at = self.signal_paces.iter().position(|(known, _)| known == session).unwrap_or_else(|| {
+            if self.signal_paces.len() >= PACED_SESSIONS {
+                self.signal_paces.remove(0);
+            }
+            self.signal_paces.push((session.clone(), [Bucket::new(); 3]));
+            self.signal_paces.len() - 1
+        });
+        &mut self.signal_paces[at].1[kind]
     }
 
     /// A connection goes.

@@ -115,9 +115,10 @@ impl LaneTask {
 /// Writes a batch. A statement that the database refuses is found by halving: it fails alone.
 fn write(hub: &Arc<Hub>, jobs: Vec<Job>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     Box::pin(async move {
-        let started = std::time::Instant::now();
+        let (started, asked) = (std::time::Instant::now(), hub.clock.now());
         match attempt(hub, &jobs).await {
             Ok(done) => {
+                hub.reach.answered(asked);
                 hub.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                 publish(hub, jobs, done).await;
             }

@@ -319,6 +319,9 @@ impl Actor {
 
     async fn edit(&mut self, conn: u64, batch: Option<u64>, update: Vec<u8>) {
         let Some(user) = self.attachment(conn).map(|a| a.conn.clone()) else { return };
+        if self.hub.is_cut_off() {
+            return self.refuse(conn, batch, Refusal::Unavailable);
+        }
         match self.hub.document_rights(&user, &self.key).await {
             Ok((_, true)) => {}
             Ok((_, false)) => return self.refuse_edit(conn, batch, &update),

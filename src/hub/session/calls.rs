@@ -9,7 +9,7 @@ use std::sync::Arc;
 use stoa_protocol::{CloseCode, Command, Fault, RoomId, Seq, Signal};
 use stoa_signaling::Change;
 
-/// Descriptions of one connection, per second and at once: twenty links that negotiate anew twice.
+/// Descriptions of one session, per second and at once: twenty links that negotiate anew twice.
 const DESCRIPTIONS: (u32, u32) = (20, 40);
 /// Candidates and confirmations.
 const CANDIDATES: (u32, u32) = (100, 200);
@@ -52,8 +52,8 @@ impl HubSession {
         }
     }
 
-    fn pace_call(&mut self, command: &Command) -> Result<(), Fault> {
-        let State::Known(known) = &mut self.state else { return Ok(()) };
+    fn pace_call(&self, command: &Command) -> Result<(), Fault> {
+        let State::Known(known) = &self.state else { return Ok(()) };
         let (bucket, (rate, burst)) = match command {
             Command::CallSignal(say) => match say.signal {
                 Signal::Offer { .. } | Signal::Answer { .. } => (0, DESCRIPTIONS),
@@ -62,7 +62,8 @@ impl HubSession {
             Command::CallConfirm(_) => (1, CANDIDATES),
             _ => (2, CHANGES),
         };
-        let taken = known.call_paces[bucket].take(self.hub.clock.now(), rate, burst);
+        let mut user = known.user.lock();
+        let taken = user.signal_pace(&known.conn.session, bucket).take(self.hub.clock.now(), rate, burst);
         taken.map_err(|wait| Fault::rate_limited("too many signals", wait))
     }
 
