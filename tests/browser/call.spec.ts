@@ -191,3 +191,17 @@ test("a call on a phone, in French, fits and can be used", async ({ people }) =>
   await expect(ben.page.getByTestId("call-dock")).toBeVisible();
   await expect(ben.field).toBeVisible();
 });
+
+test("what a call needs is tried before it, and said in words", async ({ people }) => {
+  const ada = await people("Ada");
+  await ada.page.getByTestId("call-toggle").click();
+  await ada.page.getByRole("button", { name: "Check connection" }).click();
+  const check = ada.page.getByTestId("check");
+  await expect(check).toContainText("Everything works. You can call.");
+  for (const name of ["websocket", "clock", "camera", "microphone"]) {
+    await expect(check.locator(`[data-check=${name}]`)).toHaveAttribute("data-status", "ok");
+  }
+  // This server has no relay.
+  await expect(check.locator("[data-check=turn_udp]")).toContainText("Not set up");
+  await isAccessible(ada.page, "the check of the connection");
+});
