@@ -25,7 +25,7 @@ async fn a_new_role_holds_at_once_on_open_connections() {
     let mut down = change(&id, &user("ben"));
     down.role = Some(Role::Viewer);
     ada.commit(Command::MemberUpdate(down)).await;
-    assert_eq!(access(&mut ben, &id).await, [Capability::React, Capability::Call]);
+    assert_eq!(access(&mut ben, &id).await, [Capability::React]);
     ben.refused(say(&id, "still?"), ErrorCode::Forbidden).await;
 
     let mut own = change(&id, &user("ben"));
