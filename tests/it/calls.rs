@@ -1,5 +1,7 @@
 //! Calls over real sockets, on both stores: coming and going, signals, what happens when a server dies.
 
+mod powers;
+
 use crate::harness::{Backend, Client, Server, Setup, Token, commands::*, fresh_key, room, user};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

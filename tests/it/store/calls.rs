@@ -15,6 +15,7 @@ contract! {
     the_history_tells_who_and_how_well,
     what_is_retained_dies_with_its_call,
     an_erased_user_leaves_no_name_in_calls,
+    an_erasure_takes_the_lists_that_name_its_user_and_no_others,
 }
 
 const PEOPLE: [&str; 4] = ["ann", "ben", "cleo", "dora"];
@@ -240,4 +241,26 @@ async fn an_erased_user_leaves_no_name_in_calls(bed: &Bed) {
     let events = bed.store.events(&room("r"), Seq::ZERO, 200).await.expect("reads");
     let kept = events.iter().filter(|event| matches!(event.body, Some(RoomEventBody::Call(CallEvent::Ended { .. }))));
     assert_eq!(kept.count(), 1, "what names nobody stays");
+}
+
+async fn an_erasure_takes_the_lists_that_name_its_user_and_no_others(bed: &Bed) {
+    let mut life = Life::begin(bed).await;
+    life.live(bed).await;
+    // A pattern that fits another, a word of JSON, and letters that JSON escapes.
+    let (call, names) = (life.id(), ["d_ra", "users", "d\"r\\"]);
+    let rang =
+        |name: &str| RoomEventBody::Call(CallEvent::Rang { call, users: vec![user("ann"), user(name), user("cleo")] });
+    put(&*bed.store, "r", names.map(|name| ("ann", joined(name))).into()).await;
+    put(&*bed.store, "r", ["dora", names[2]].map(|name| ("ann", rang(name))).into()).await;
+    for name in names {
+        bed.store.erase_user(&user(name)).await.expect("erases");
+    }
+    let events = bed.store.events(&room("r"), Seq::ZERO, 200).await.expect("reads");
+    let rung = events.iter().filter_map(|event| match &event.body {
+        Some(RoomEventBody::Call(CallEvent::Rang { users, .. })) => Some(users[1].clone()),
+        _ => None,
+    });
+    let rung: Vec<_> = rung.collect();
+    assert!(rung.contains(&user("dora")), "{rung:?}");
+    assert!(!rung.contains(&user(names[2])), "{rung:?}");
 }
