@@ -157,7 +157,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await expect(thread.locator("article[data-seq]")).toHaveCount(2);
       expect(await seriousOn(ada)).toEqual([]);
       await thread.getByRole("button", { name: "Close" }).click();
-      await ada.page.getByRole("button", { name: "Search", exact: true }).click();
+      await ada.head("Search");
       await ada.page.getByTestId("search").getByRole("searchbox").fill("bold");
       await expect(ada.page.locator(".hit")).toHaveCount(1);
       expect(await seriousOn(ada)).toEqual([]);

@@ -48,6 +48,13 @@ export class Person {
     return this.room.locator("article[data-seq]", { has: this.page.locator(".text").filter({ hasText: words }) });
   }
 
+  /** Presses a button in the room's head, also where it stands behind the others. */
+  async head(name: string): Promise<void> {
+    const more = this.page.getByTestId("head-more");
+    if (await more.isVisible()) await more.click();
+    await this.page.locator(".room-head").getByRole("button", { name, exact: true }).click();
+  }
+
   /** Does something with a message by the buttons beside it. */
   async act(text: string, action: "Reply" | "Reply in thread" | "Edit" | "React" | "More actions"): Promise<void> {
     await this.message(text).hover();

@@ -120,9 +120,13 @@ export function RoomView({ id, unread, seq, view }: Props) {
             setAside(undefined);
             setAsked(!hasPeople);
           }}
+          first={
+            <>
+              <CallButtons state={state} isOpen={view === "call"} />
+              <StageButton room={id} view={view} />
+            </>
+          }
         >
-          <CallButtons state={state} isOpen={view === "call"} />
-          <StageButton room={id} view={view} />
           <HeadButton label={words.chat.searchTitle} isOn={aside?.kind === "search"} onPress={() => toggle("search")}>
             <SearchIcon />
           </HeadButton>

@@ -78,6 +78,7 @@ export const en = {
   create: "Create",
   cancel: "Cancel",
   close: "Close",
+  moreHere: "More",
   back: "Rooms",
   logOut: "Log out",
   copyLink: "Copy link",

@@ -78,6 +78,7 @@ export const fr: Words = {
   create: "Créer",
   cancel: "Annuler",
   close: "Fermer",
+  moreHere: "Plus",
   back: "Salons",
   logOut: "Se déconnecter",
   copyLink: "Copier le lien",
