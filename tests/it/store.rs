@@ -3,6 +3,7 @@
 mod bed;
 mod calls;
 mod chat;
+mod documents;
 mod erase;
 mod links;
 mod list;
