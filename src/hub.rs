@@ -5,6 +5,7 @@
 
 mod actions;
 mod admin;
+mod blobs;
 mod calls;
 mod commands;
 mod conn;

@@ -13,6 +13,7 @@ pub mod hub;
 pub mod ice;
 pub mod identity;
 pub mod metrics;
+mod picture;
 pub mod server;
 pub mod storage;
 pub mod telemetry;

@@ -64,6 +64,8 @@ limits! {
     http_per_s: u32 = 50, 1..=1_000_000;
     /// Largest body of an HTTP request, bytes: a thousand members with their `data` in bulk.
     http_body_bytes: u32 = 1_048_576, 65_536..=16_777_216;
+    /// MiB that the images of one room may have together: they are in the database and in every backup.
+    room_images_mib: u32 = 256, 1..=1_048_576;
     /// Bytes that may wait for one slow reader before it is told to catch up from its cursor.
     mailbox_bytes: u32 = 262_144, 65_536..=16_777_216;
     /// Milliseconds of silence after which a connection is taken for lost.

@@ -3,6 +3,7 @@
 //! The one invariant: what a request may do is decided by the hub, from the token alone, as on the socket. Every
 //! operation of the table has a route, because [`run`] matches all of them; every refusal is a problem (RFC 9457).
 
+mod blobs;
 mod call;
 mod cors;
 mod documents;
@@ -39,6 +40,7 @@ use std::{
 use stoa_protocol::{
     ErrorCode, Fault, UserId,
     http::{Access, Method, Operation, Readiness},
+    limits,
 };
 
 /// What the API needs.
@@ -59,6 +61,7 @@ pub struct Api {
 struct Shared {
     api: Api,
     limiter: Limiter,
+    transfers: blobs::Transfers,
     readiness: Probe<Readiness>,
     metrics: Probe<Bytes>,
 }
@@ -71,7 +74,8 @@ pub fn router(api: Api) -> Router {
     let pages = page::router(&api.config);
     let root = page::root(&api.config);
     let (readiness, metrics) = (Probe::default(), Probe::default());
-    let shared = Arc::new(Shared { api, limiter, readiness, metrics });
+    let transfers = blobs::Transfers::default();
+    let shared = Arc::new(Shared { api, limiter, transfers, readiness, metrics });
     let mut routes = Router::new();
     for operation in Operation::ALL.iter().copied() {
         let handler = move |State(shared): State<Arc<Shared>>, path: PathParams, request: Request| {
@@ -168,8 +172,13 @@ async fn attempt(
         may_ask(&call, who)?;
     }
     // Nothing of strangers, of the hasty and of the unauthorised is read.
+    let _place = blobs::admit(shared, &call).await?;
     if operation.has_body() {
-        call.body = read_whole(body, shared.api.config.limits.http_body_bytes as usize).await?;
+        let most = match operation.takes_image() {
+            true => limits::BLOB_BYTES,
+            false => shared.api.config.limits.http_body_bytes as usize,
+        };
+        call.body = read_whole(body, most).await?;
     }
     run(call).await
 }
@@ -270,6 +279,8 @@ fn run(call: Call) -> Answer {
         Operation::VersionContent => Box::pin(documents::version(call)),
         Operation::VersionJson => Box::pin(documents::version_as_json(call)),
         Operation::VersionRestore => Box::pin(documents::restore(call)),
+        Operation::BlobPost => Box::pin(blobs::put(call)),
+        Operation::BlobGet => Box::pin(blobs::get(call)),
         Operation::RoomEventPost => Box::pin(messages::room_event(call)),
         Operation::UserEventPost => Box::pin(messages::user_event(call)),
         Operation::UserGet => Box::pin(users::get(call)),

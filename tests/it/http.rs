@@ -1,5 +1,6 @@
 //! The HTTP API against the real binary: every operation of the table, its rights, its refusals.
 
+mod blobs;
 mod browsers;
 mod links;
 mod members;

@@ -30,6 +30,19 @@ bodies! {
         /// Until when it opens.
         expires_at: Millis,
     }
+    /// An image beside the documents.
+    Blob {
+        /// SHA-256 of its content, in hexadecimal: its name.
+        hash: String,
+        /// Its media type, found by looking at its content.
+        media: String,
+        /// Bytes.
+        size: u64,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    }
     /// A page of versions, newest first.
     VersionPage {
         /// The rows.

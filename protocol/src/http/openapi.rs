@@ -5,6 +5,13 @@ use crate::{LinkId, RoomId, Seq, UserId};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+/// What an image may be.
+const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
+fn binary() -> Value {
+    json!({"schema": {"type": "string", "format": "binary"}})
+}
+
 /// The document.
 pub fn openapi() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
@@ -68,7 +75,10 @@ fn described(operation: Operation, maker: &mut SchemaGenerator) -> Value {
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }
-    if operation.has_body() {
+    if operation.takes_image() {
+        let content: Map<String, Value> = IMAGES.iter().map(|media| ((*media).into(), binary())).collect();
+        described["requestBody"] = json!({"required": true, "content": content});
+    } else if operation.has_body() {
         described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": body}}});
     }
     described
@@ -125,6 +135,10 @@ fn responses(operation: Operation, reply: &Schema) -> Value {
         Media::Json => Some(json!({"application/json": {"schema": reply}})),
         Media::Lines => Some(json!({"application/x-ndjson": {"schema": reply}})),
         Media::Update => Some(json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})),
+        Media::Image => {
+            let content: Map<String, Value> = IMAGES.iter().map(|media| ((*media).into(), binary())).collect();
+            Some(content.into())
+        }
         Media::Metrics => Some(json!({"application/openmetrics-text": {"schema": {"type": "string"}}})),
     };
     let mut responses = Map::new();

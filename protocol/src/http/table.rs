@@ -1,10 +1,10 @@
 //! The table: every operation once. The server builds its router from it, and the OpenAPI document is made of it.
 
 use super::{
-    Alive, AppBody, AppSent, BanBody, BanPage, CallPage, CallsQuery, CodeBody, Committed, DirectBody, DocumentPage,
-    DocumentTicket, ExchangeBody, FoundPage, HistoryPage, HistoryQuery, Info, InviteAccepted, InviteBody, InviteMade,
-    InvitePage, InvitePreview, LinkBody, LinkExchanged, LinkMade, LinkPage, LinkPreview, LinksQuery, LoggedIn,
-    LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange,
+    Alive, AppBody, AppSent, BanBody, BanPage, Blob, CallPage, CallsQuery, CodeBody, Committed, DirectBody,
+    DocumentPage, DocumentTicket, ExchangeBody, FoundPage, HistoryPage, HistoryQuery, Info, InviteAccepted, InviteBody,
+    InviteMade, InvitePage, InvitePreview, LinkBody, LinkExchanged, LinkMade, LinkPage, LinkPreview, LinksQuery,
+    LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange,
     PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange,
     RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView, VersionBody, VersionPage, VersionsQuery, WordsQuery,
 };
@@ -64,6 +64,8 @@ pub enum Media {
     Metrics,
     /// A Yjs update.
     Update,
+    /// A raster image.
+    Image,
 }
 
 macro_rules! operations {
@@ -130,6 +132,11 @@ macro_rules! operations {
                     maker.subschema_for::<$body>(),
                     maker.subschema_for::<$reply>(),
                 ], )* }
+            }
+
+            /// Whether the body is an image and not JSON.
+            pub fn takes_image(self) -> bool {
+                self == Self::BlobPost
             }
 
             /// Whether a body is read.
@@ -285,6 +292,10 @@ operations! {
     /// Sets a document back to a version, by a new edit; the answer is the version that keeps what was there.
     VersionRestore: Post "/v1/rooms/{room}/documents/{document}/versions/{version}/restore", Token,
         query (), body () => Json DocumentVersion, 200;
+    /// Keeps an image beside the documents of a room, once however often it is sent. PNG, JPEG, GIF and WebP are taken.
+    BlobPost: Post "/v1/rooms/{room}/blobs", Token, query (), body Vec<u8> => Json Blob, 201;
+    /// An image.
+    BlobGet: Get "/v1/rooms/{room}/blobs/{hash}", Token, query (), body () => Image (), 200;
 
     /// Sends an event of the host application to a room: durable with a key (201), else passing (202).
     RoomEventPost: Post "/v1/rooms/{room}/events", Token keyed, query (), body AppBody => Json AppSent, 201 202;

@@ -66,7 +66,9 @@ fn body(operation: Operation) -> Option<Value> {
         | Operation::VersionList
         | Operation::VersionContent
         | Operation::VersionJson
-        | Operation::VersionRestore => None,
+        | Operation::VersionRestore
+        | Operation::BlobPost
+        | Operation::BlobGet => None,
     }
 }
 
@@ -76,7 +78,8 @@ async fn ask(asker: &Asker, operation: Operation, room: &str) -> Answer {
         .replace("{emoji}", "+1")
         .replace("{link}", "0123")
         .replace("{document}", "board")
-        .replace("{version}", "1");
+        .replace("{version}", "1")
+        .replace("{hash}", &"0".repeat(64));
     let path = if operation == Operation::Search { format!("{path}?q=x&room={room}") } else { path };
     asker.ask(operation.method(), &path, body(operation)).await
 }

@@ -7,7 +7,7 @@ import type { SceneElement } from "./binding/codec.ts";
 /** The document's part that names the images. */
 const FILES = "files";
 /** What the server takes. */
-const KINDS = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
+const KINDS = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const HASH = /^[0-9a-f]{64}$/;
 const AT_ONCE = 4;
 const AGAIN_MS = 5_000;
