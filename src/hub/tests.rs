@@ -16,6 +16,7 @@ use stoa_rooms::Grant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod links;
+mod reach;
 
 const START: Millis = 1_700_000_000_000;
 

@@ -26,14 +26,18 @@ impl Caller {
         Self::hello(world, user, hello).await
     }
 
-    async fn hello(world: &World, user: &str, mut hello: Value) -> Self {
+    async fn hello(world: &World, user: &str, hello: Value) -> Self {
         let ticket = Ticket { create: Some(true), direct: Some(true), ..Ticket::of(user) };
+        Self::with(world, ticket, hello).await
+    }
+
+    async fn with(world: &World, ticket: Ticket, mut hello: Value) -> Self {
         hello["token"] = world.token(ticket).into();
         let mut client = world.connect();
         client.say(hello).await.expect("welcome");
         let welcome = client.wait(|got| got["type"] == "welcome").await;
         let text = |name: &str| welcome[name].as_str().expect("a text").to_owned();
-        Self { user: user.into(), session: text("session"), secret: text("secret"), client, keys: 0 }
+        Self { user: text("user"), session: text("session"), secret: text("secret"), client, keys: 0 }
     }
 
     /// The same session on a new connection.
@@ -430,4 +434,44 @@ async fn a_flood_of_signals_is_limited_and_told_when_to_come_again() {
         }
     }
     assert_eq!(refused, 60, "forty at once");
+}
+
+#[tokio::test]
+async fn coming_again_is_no_way_around_the_pace_of_signals() {
+    let world = World::new().await;
+    let (mut ada, _ben, call, _) = linked(&world).await;
+    let hand = |on: bool| json!({"type": "call.hand", "room": "r", "call": call, "on": on});
+    for turn in 0..20 {
+        let reply = ada.client.ask(hand(turn % 2 == 0)).await;
+        assert_eq!(reply["type"], "ack", "{turn}: {reply}");
+    }
+    assert_eq!(ada.client.ask(hand(true)).await["code"], "rate_limited");
+    let mut ada = ada.again(&world).await;
+    ada.opened().await;
+    assert_eq!(ada.client.ask(hand(true)).await["code"], "rate_limited", "the session is the same");
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(ada.client.ask(hand(true)).await["type"], "ack");
+}
+
+#[tokio::test]
+async fn who_moderates_by_their_token_alone_is_not_muted_with_everybody() {
+    let world = World::new().await;
+    let mut ada = Caller::enter(&world, "ada", "laptop").await;
+    let create = json!({"type": "room.create", "key": "create", "room": "r", "kind": "class", "members": []});
+    assert_eq!(ada.client.ask(create).await["type"], "ack");
+    ada.opened().await;
+    let call = ada.start().await;
+    let mut others = Vec::new();
+    for (name, role) in [("tutor", Role::Host), ("kid", Role::Member)] {
+        let room = RoomId::new("r").expect("legal");
+        let ticket = Ticket { rooms: Some(vec![(room, Grant::of(role))]), ..Ticket::of(name) };
+        let mut caller = Caller::with(&world, ticket, json!({"type": "hello", "device": "laptop"})).await;
+        caller.opened().await;
+        assert_eq!(caller.join(call).await["result"]["place"], "in", "{name}");
+        others.push(caller);
+    }
+    let mute = json!({"type": "call.mute", "call": call, "source": "microphone", "state": "muted"});
+    assert_eq!(ada.call(mute).await["type"], "ack");
+    let muted = ada.event("call.muted").await;
+    assert_eq!(muted["users"], json!([others[1].user]), "{muted}");
 }
