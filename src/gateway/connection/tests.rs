@@ -47,7 +47,7 @@ async fn a_connection_at_rest_is_small() {
     let _peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a socket");
     let (socket, address) = listener.accept().await.expect("a socket");
     let peer = Peer { address: address.ip(), secure: false };
-    let connection = Connection::open(socket, &[], endpoint, peer, None);
+    let connection = Connection::open(socket, &[], endpoint, peer, None, None);
     let (state, mailbox) = (size_of_val(&connection), size_of::<Mailbox>());
     let task = connection.run(CancellationToken::new());
     println!("connection {state} bytes, its task {}, its mailbox {mailbox}", size_of_val(&task));

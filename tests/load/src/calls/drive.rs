@@ -179,7 +179,7 @@ impl Drive {
         }
         let n = self.ends[at].last + 1;
         let tag = Tag { end: at as u32, n, due_us };
-        let signal = if (n - 1) % self.offer_every == 0 {
+        let signal = if (n - 1).is_multiple_of(self.offer_every) {
             self.tally.descriptions += 1;
             format!(r#"{{"kind":"offer","sdp":"{}","tracks":{{"0":"mic","1":"cam"}}}}"#, self.words.description(tag))
         } else {

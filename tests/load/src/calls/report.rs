@@ -71,6 +71,9 @@ pub struct CallsReport {
     pub warnings: Vec<String>,
 }
 
+/// Memory of the server, bytes: before, with the rooms, with everybody in, at the end.
+pub type Memory = (((u64, u64), u64), u64);
+
 /// What a report is made of.
 pub struct Figures {
     pub target: String,
@@ -78,8 +81,8 @@ pub struct Figures {
     pub passed: Duration,
     pub used: Option<Cpu>,
     pub own: Cpu,
-    /// Before, with the rooms, with everybody in, at the end.
-    pub rss: Option<(((u64, u64), u64), u64)>,
+    /// Where the server is a process of this machine.
+    pub rss: Option<Memory>,
     pub lost: u64,
     pub tally: Tally,
     pub moved: BTreeMap<String, f64>,
