@@ -53,7 +53,7 @@ test("the example of the guide is a complete chat", async ({ people, browser, se
   expect(example.split("\n").length).toBeLessThanOrEqual(14);
   // Another site, with a backend of its own that hands out tokens.
   const site = createServer((request, response) => {
-    const isToken = request.url === "/my-own-backend/stoa-token";
+    const isToken = request.url === "/stoa-token";
     response.setHeader("content-type", isToken ? "text/plain" : "text/html");
     response.end(isToken ? token : example.replaceAll("https://stoa.example", server.url));
   });
@@ -61,18 +61,11 @@ test("the example of the guide is a complete chat", async ({ people, browser, se
   const { port } = site.address() as AddressInfo;
   const context = await browser.newContext();
   const page = await context.newPage();
-  await ada.page.evaluate(async () => {
-    const { connect } = await import(new URL("/client/v1.js", location.href).href);
-    const { token } = JSON.parse(sessionStorage.getItem("stoa.login") ?? "{}");
-    const client = connect({ url: new URL("/v1/ws", location.href), token: () => token });
-    await client.createRoom({ kind: "group", room: "cohort-7", title: "Cohort 7" }).created;
-    client.close();
-  });
   await page.goto(`http://localhost:${port}/course`);
   await page.locator("#say").fill("From another page");
   await page.locator("#say").press("Enter");
   await expect(page.locator("#log li")).toHaveText(["From another page"]);
-  await ada.goTo("/r/cohort-7");
+  await ada.goTo("/r/lobby");
   await ada.sees(["From another page"]);
   await ada.say("Seen");
   await expect(page.locator("#log li")).toHaveText(["From another page", "Seen"]);
