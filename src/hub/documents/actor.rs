@@ -459,6 +459,8 @@ impl Actor {
         let edits = std::mem::take(&mut self.flying);
         let update = std::mem::take(&mut self.flying_update);
         self.committed += edits.len() as u64;
+        // Before the update is passed on: what it builds on comes first, and what an answer lacks of it comes now.
+        self.settle();
         if !update.is_empty() {
             (self.head, self.changed) = (head.max(self.head), true);
             self.rows += 1;
@@ -484,7 +486,6 @@ impl Actor {
                 attachment.saved(batch);
             }
         }
-        self.settle();
         if self.rows >= FOLD_ROWS || self.unfolded >= FOLD_BYTES.max(self.size / 2) {
             self.fold();
         }
@@ -529,8 +530,8 @@ impl Actor {
             asks,
         };
         if let Some(attachment) = self.attachment(conn) {
-            // From here on it gets what is saved; what the answer holds already does no harm.
-            attachment.has = Has::All;
+            // Until the answer is sent it gets nothing: everything that is saved before then is in it.
+            attachment.has = Has::Nothing;
             self.owed.push(owed);
             self.settle();
         }

@@ -35,7 +35,7 @@ pub struct Attachment {
 
 /// What a connection has of the content.
 pub enum Has {
-    /// It has not asked yet.
+    /// It has not asked yet, or its answer waits for a save.
     Nothing,
     /// Every update up to now was pushed.
     All,
@@ -83,6 +83,10 @@ impl Attachment {
             Line::Channel(_) if message.len() > wire::PART_BYTES => {
                 self.has = Has::Pieces { message: message.into(), at: 0, then };
                 self.send_pieces();
+                // All of it at once: nothing came meanwhile.
+                if matches!(self.has, Has::Upto(_)) {
+                    self.has = Has::All;
+                }
             }
             Line::Channel(_) | Line::Plain => match self.push(&message) {
                 Ok(()) => self.has = Has::All,
