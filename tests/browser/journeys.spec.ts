@@ -121,6 +121,8 @@ for (const [locale, words] of [
       });
 
       await test.step("finds something in another room, and is led there", async () => {
+        const more = page.getByTestId("head-more");
+        if (await more.isVisible()) await more.click();
         await page.getByRole("button", { name: chat.searchTitle, exact: true }).click();
         const pane = page.getByTestId("search");
         await pane.getByLabel(chat.searchScope).selectOption("all");
