@@ -75,6 +75,8 @@ test("a page of older messages does not move what is on the screen", async ({ pe
   await seeded(server, 200);
   const ada = await people("Ada", { path: "/r/hall" });
   await expect(ada.message(line(200))).toBeVisible();
+  // It opens where the unread begins.
+  await wheelTo(ada, line(200), 600);
   await wheelTo(ada, line(170), -150);
   // The next turns of the wheel reach where older ones are asked for: rows move by the wheel and by nothing else.
   const places: { seq: string | undefined; top: number }[] = [];
