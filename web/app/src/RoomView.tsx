@@ -16,6 +16,7 @@ import { ThreadPane } from "./chat/ThreadPane.tsx";
 import { Timeline } from "./chat/Timeline.tsx";
 import { Typing } from "./chat/Typing.tsx";
 import { useClientState, useMedia, useOpenRoom, useProfiles, useRoomState, useRooms } from "./hooks.ts";
+import { IconButton } from "./IconButton.tsx";
 import { PinIcon, SearchIcon } from "./icons.tsx";
 import { whenIdle } from "./later.tsx";
 import { People } from "./People.tsx";
@@ -127,13 +128,17 @@ export function RoomView({ id, unread, seq, view }: Props) {
             </>
           }
         >
-          <HeadButton label={words.chat.searchTitle} isOn={aside?.kind === "search"} onPress={() => toggle("search")}>
+          <IconButton
+            label={words.chat.searchTitle}
+            isPressed={aside?.kind === "search"}
+            onPress={() => toggle("search")}
+          >
             <SearchIcon />
-          </HeadButton>
-          <HeadButton label={words.chat.pinsTitle} isOn={aside?.kind === "pins"} onPress={() => toggle("pins")}>
+          </IconButton>
+          <IconButton label={words.chat.pinsTitle} isPressed={aside?.kind === "pins"} onPress={() => toggle("pins")}>
             <PinIcon />
             {state.pins.length > 0 && <span className="count">{state.pins.length}</span>}
-          </HeadButton>
+          </IconButton>
         </RoomHead>
         <Banner />
         {view !== "call" && <CallBar state={state} />}
@@ -171,28 +176,6 @@ export function RoomView({ id, unread, seq, view }: Props) {
       {aside?.kind === "pins" && <PinsPane state={state} onClose={close} onGo={goFrom} isSheet={!isWide} />}
       {hasPeople && <People state={state} onClose={() => setAsked(false)} onJump={goTo} isSheet={!isWide} />}
     </ChatContext>
-  );
-}
-
-interface HeadButtonProps {
-  label: string;
-  isOn: boolean;
-  onPress: () => void;
-  children: React.ReactNode;
-}
-
-function HeadButton({ label, isOn, onPress, children }: HeadButtonProps) {
-  return (
-    <button
-      type="button"
-      className="icon-button"
-      title={label}
-      aria-label={label}
-      aria-pressed={isOn}
-      onClick={onPress}
-    >
-      {children}
-    </button>
   );
 }
 

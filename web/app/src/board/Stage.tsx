@@ -4,6 +4,7 @@ import type { DocumentInfo, Room, RoomState } from "@stoa/client";
 import type { SharedDocument } from "@stoa/client/documents";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useWork } from "../dialogs/work.ts";
+import { IconButton } from "../IconButton.tsx";
 import { CloseIcon } from "../icons.tsx";
 import { session as kept } from "../kept.ts";
 import { go } from "../place.ts";
@@ -83,30 +84,6 @@ function CloseButton({ room, words }: { room: string; words: BoardWords }) {
     <IconButton label={words.closeBoard} onPress={() => go({ room })}>
       <CloseIcon />
     </IconButton>
-  );
-}
-
-interface IconButtonProps {
-  label: string;
-  isPressed?: boolean;
-  isOff?: boolean;
-  onPress: () => void;
-  children: ReactNode;
-}
-
-function IconButton({ label, isPressed, isOff, onPress, children }: IconButtonProps) {
-  return (
-    <button
-      type="button"
-      className="icon-button"
-      title={label}
-      aria-label={label}
-      aria-pressed={isPressed}
-      disabled={isOff}
-      onClick={onPress}
-    >
-      {children}
-    </button>
   );
 }
 
