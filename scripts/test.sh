@@ -17,11 +17,13 @@ if [ "${1:-}" != inside ]; then
 fi
 
 failed=()
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 run() {
     local what=$1 start=$SECONDS
     shift
     say "$what"
-    if "$@"; then
+    if "$@" 2>&1 | tee "$logs/$what"; then
         say "$what: passed in $((SECONDS - start)) s"
     else
         say "$what: FAILED after $((SECONDS - start)) s"
@@ -40,5 +42,11 @@ run "relayed calls" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)"
 # Last, because it puts a server with planted bugs in the place of the true one.
 run "planted bugs are found" cargo test --locked --package stoa --features planted-bugs --test it planted
 
+# What failed is told again at the end: whoever sees only the last lines of a long run sees it too.
+for what in "${failed[@]}"; do
+    say "$what ended so:"
+    grep -E '^ +[0-9]+\) |^ +[^ ]+ › |^(test .*|---- .*)(FAILED|failed|panicked)|panicked at|^not ok| (failed|passed)\b' "$logs/$what" |
+        tail -n 15
+done
 [ ${#failed[@]} -eq 0 ] || die "failed: $(IFS=,; echo "${failed[*]}")"
 say "all tests passed"
