@@ -60,6 +60,7 @@ for (const [locale, words] of [
         await zoe.message(text).hover();
         const button = zoe.message(text).getByRole("button", { name: action, exact: true });
         await zoe.message(text).getByRole("button", { name: chat.more, exact: true }).first().waitFor();
+        await zoe.still();
         if ((await button.count()) > 0) return button.click();
         await zoe.message(text).getByRole("button", { name: chat.more, exact: true }).first().click();
         await page.getByRole("menuitem", { name: action, exact: true }).click();
@@ -77,7 +78,7 @@ for (const [locale, words] of [
           await sheet.locator(".sheet-emoji .emoji").first().tap();
         } else {
           await zoe.message("Which chapter?").hover();
-          await zoe.message("Which chapter?").locator(".tools .quick").first().click();
+          await (await zoe.within(zoe.message("Which chapter?").locator(".tools .quick").first())).click();
         }
         await expect(sheet).toHaveCount(0);
         await expect(zoe.message("Which chapter?").locator(".reaction:not(.add)")).toContainText("1");

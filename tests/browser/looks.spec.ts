@@ -42,7 +42,7 @@ test("the page at desktop and phone width, light and dark", async ({ people, bro
     await expect(ada.messages).toHaveCount(index + 1);
   }
   await ada.react("Also happy to help with Python.", "👀");
-  await ben.message("Also happy to help with Python.").locator(".reaction").first().click();
+  await (await ben.within(ben.message("Also happy to help with Python.").locator(".reaction").first())).click();
   await expect(ada.message("Also happy to help with Python.").locator(".reaction").first()).toContainText("2");
 
   const question = "Also happy to help with Python.";
@@ -79,11 +79,12 @@ test("the page at desktop and phone width, light and dark", async ({ people, bro
   await ben.page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
   await ben.page.screenshot({ path: "out/desktop-dark.png" });
   await cyd.page.screenshot({ path: "out/phone.png" });
-  await cyd.page.getByRole("button", { name: /reply|replies/ }).click();
+  await (await cyd.within(cyd.page.getByRole("button", { name: /reply|replies/ }))).click();
   await expect(cyd.page.getByTestId("thread").locator("article[data-seq]")).toHaveCount(4);
   await cyd.page.screenshot({ path: "out/phone-thread.png", animations: "disabled" });
   await cyd.page.getByTestId("thread").getByRole("button", { name: "Close" }).click();
-  await cyd.message(question).tap();
+  await (await cyd.within(cyd.message(question))).tap();
+  await cyd.still();
   await cyd.message(question).getByRole("button", { name: "More actions" }).tap();
   await expect(cyd.page.getByRole("menuitem", { name: "Copy text" })).toBeVisible();
   await cyd.page.screenshot({ path: "out/phone-actions.png", animations: "disabled" });

@@ -58,7 +58,21 @@ export class Person {
   /** Does something with a message by the buttons beside it. */
   async act(text: string, action: "Reply" | "Reply in thread" | "Edit" | "React" | "More actions"): Promise<void> {
     await this.message(text).hover();
+    await this.still();
+    await this.message(text).hover();
     await this.message(text).getByRole("button", { name: action, exact: true }).click();
+  }
+
+  /** Brings something of a message on the screen, to be pressed there. */
+  async within(part: Locator): Promise<Locator> {
+    await part.scrollIntoViewIfNeeded();
+    await this.still();
+    return part;
+  }
+
+  /** Waits until the messages stand still: while they are scrolled they take no pointer. */
+  async still(): Promise<void> {
+    await expect(this.timeline.locator(".rows > div").first()).toHaveCSS("pointer-events", "auto");
   }
 
   /** Does something with a message by its menu. */

@@ -22,7 +22,7 @@ async function seeded(server: ConstructorParameters<typeof Seed>[0], count: numb
 async function wheelTo(person: Person, text: string, by: number): Promise<void> {
   await person.timeline.hover();
   for (let turn = 0; turn < 200; turn += 1) {
-    if ((await person.message(text).count()) > 0 && (await isSeen(person, text))) return;
+    if ((await person.message(text).count()) > 0 && (await isSeen(person, text))) return person.still();
     await person.page.mouse.wheel(0, by);
     await person.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   }
