@@ -31,8 +31,8 @@ measure() {
     load "$@" --json "$reports/$name.json"
 }
 measure idle-memory idle --connections 10000 --beside floor,ws
-measure deliveries-50k run --rooms 10 --members 100 --rate 500 --beside floor,ws --rounds 3
-measure deliveries-200k run --rooms 10 --members 100 --rate 2000 --beside floor,ws --rounds 3
+measure deliveries-50k run --rooms 10 --members 100 --rate 500 --beside floor,ws --database-url "$STOA_TEST_POSTGRES"
+measure deliveries-200k run --rooms 10 --members 100 --rate 2000 --database-url "$STOA_TEST_POSTGRES"
 measure postgres-latency run --rooms 10 --members 100 --rate 250 --database-url "$STOA_TEST_POSTGRES"
 measure acks-many-rooms-sqlite acks --rooms 1000 --members 2
 measure acks-one-room-sqlite acks --rooms 1 --members 4 --in-flight 128
