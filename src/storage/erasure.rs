@@ -2,7 +2,7 @@
 
 use super::{Result, StoreError};
 use serde_json::Value;
-use stoa_protocol::{Epoch, UserId};
+use stoa_protocol::{EditRight, Epoch, UserId};
 
 /// Milliseconds of a day; retention counts days of 24 hours.
 pub const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -38,15 +38,48 @@ pub const DELETE_ROOM: [&str; 22] = [
     "DELETE FROM rooms WHERE id = $1",
 ];
 
+/// Whether a list somewhere in a JSON text names the user. In compact JSON only what stands in a list has a bracket or a
+/// comma on both sides; brackets are taken for commas, the id is written as JSON writes it, and `replace` knows no
+/// patterns.
+macro_rules! listed {
+    ($json:literal) => {
+        concat!(
+            r#" replace(replace(replace("#,
+            $json,
+            r#", '["', ',"'), '"]', '",'), ',"' || replace(replace($1, '\', '\\'), '"', '\"') || '",', '')
+            <> replace(replace("#,
+            $json,
+            r#", '["', ',"'), '"]', '",') "#
+        )
+    };
+}
+
 /// The rooms in which something is kept about a user, in id order.
-pub const ROOMS_OF_USER: &str = "
+pub const ROOMS_OF_USER: &str = concat!(
+    "
     SELECT room FROM events WHERE sender = $1 UNION SELECT room FROM events WHERE subject = $1
     UNION SELECT room FROM members WHERE user_id = $1 UNION SELECT room FROM bans WHERE user_id = $1
     UNION SELECT room FROM markers WHERE user_id = $1 UNION SELECT room FROM mentions WHERE user_id = $1
     UNION SELECT room FROM reactions WHERE user_id = $1 UNION SELECT id FROM rooms WHERE creator = $1
     UNION SELECT room FROM call_participants WHERE user_id = $1 UNION SELECT room FROM call_marks WHERE user_id = $1
     UNION SELECT room FROM calls WHERE started_by = $1
-    ORDER BY 1";
+    UNION SELECT room FROM documents WHERE",
+    listed!("edit"),
+    "UNION SELECT room FROM events WHERE kind IN ('document.created', 'document.updated') AND",
+    listed!("body"),
+    "ORDER BY 1"
+);
+
+/// Records of documents whose rights name a user: fewer after each has been written anew.
+pub const RIGHTS_WITH_USER: &str =
+    concat!("SELECT room, document, edit FROM documents WHERE", listed!("edit"), "LIMIT 500");
+
+/// Events about documents that name a user, a page at a time.
+pub const DOCUMENTS_WITH_USER: &str = concat!(
+    "SELECT room, seq, body FROM events WHERE kind IN ('document.created', 'document.updated') AND",
+    listed!("body"),
+    "AND (room, seq) > ($2, $3) ORDER BY room, seq LIMIT 500"
+);
 
 /// A user's messages, tombstones included.
 pub const SENT_BY_USER: &str = "
@@ -76,13 +109,12 @@ pub const ERASE_USER: [&str; 23] = [
         (SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = $1)",
     "DELETE FROM guests WHERE user_id = $1 OR link IN (SELECT id FROM links WHERE creator = $1)",
     "DELETE FROM links WHERE creator = $1",
-    // Lists of people in events of calls. In compact JSON only what stands in a list has a bracket or a comma on both
-    // sides; brackets are taken for commas, the id is written as JSON writes it, and `replace` knows no patterns.
-    r#"UPDATE events SET body = NULL WHERE kind IN ('call.started', 'call.rang', 'call.muted')
-        AND replace(replace(replace(body, '["', ',"'), '"]', '",'),
-                ',"' || replace(replace($1, '\', '\\'), '"', '\"') || '",', '')
-            <> replace(replace(body, '["', ',"'), '"]', '",')
-        AND room IN (SELECT room FROM events WHERE subject = $1 UNION SELECT room FROM members WHERE user_id = $1)"#,
+    // Lists of people in events of calls.
+    concat!(
+        "UPDATE events SET body = NULL WHERE kind IN ('call.started', 'call.rang', 'call.muted') AND",
+        listed!("body"),
+        "AND room IN (SELECT room FROM events WHERE subject = $1 UNION SELECT room FROM members WHERE user_id = $1)"
+    ),
     "UPDATE calls SET started_by = NULL WHERE started_by = $1",
     "UPDATE call_participants SET user_id = NULL, session = '', device = NULL WHERE user_id = $1",
     "DELETE FROM call_marks WHERE user_id = $1",
@@ -139,6 +171,35 @@ pub fn without_mention(body: &str, user: &UserId) -> Result<String> {
         mentions.retain(|mentioned| mentioned.as_str() != Some(user.as_str()));
     }
     Ok(body.to_string())
+}
+
+/// A stored event about a document whose rights do not name the user.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when the body is not JSON.
+pub fn without_editor(body: &str, user: &UserId) -> Result<String> {
+    let mut body: Value =
+        serde_json::from_str(body).map_err(|error| StoreError::Damaged(format!("a stored body: {error}")))?;
+    if let Some(Value::Object(edit)) = body.get_mut("edit") {
+        for list in ["allow", "deny"] {
+            if let Some(Value::Array(people)) = edit.get_mut(list) {
+                people.retain(|one| one.as_str() != Some(user.as_str()));
+            }
+        }
+    }
+    Ok(body.to_string())
+}
+
+/// A document's rights that do not name the user.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when they are none.
+pub fn rights_without(edit: &str, user: &UserId) -> Result<String> {
+    let mut edit: EditRight =
+        serde_json::from_str(edit).map_err(|error| StoreError::Damaged(format!("stored rights: {error}")))?;
+    edit.allow.retain(|one| one != user);
+    edit.deny.retain(|one| one != user);
+    Ok(super::projection::json(&edit))
 }
 
 #[cfg(test)]

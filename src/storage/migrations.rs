@@ -15,12 +15,14 @@ const SQLITE: &[Source] = &[
     (2, "links", include_str!("../../migrations/sqlite/0002_links.sql")),
     (3, "calls", include_str!("../../migrations/sqlite/0003_calls.sql")),
     (4, "documents", include_str!("../../migrations/sqlite/0004_documents.sql")),
+    (6, "upkeep", include_str!("../../migrations/sqlite/0006_upkeep.sql")),
 ];
 const POSTGRES: &[Source] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "links", include_str!("../../migrations/postgres/0002_links.sql")),
     (3, "calls", include_str!("../../migrations/postgres/0003_calls.sql")),
     (4, "documents", include_str!("../../migrations/postgres/0004_documents.sql")),
+    (6, "upkeep", include_str!("../../migrations/postgres/0006_upkeep.sql")),
 ];
 
 /// Those of SQLite.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::storage::{
     Result, StoreError,
-    erasure::{self, DAY_MS, new_epoch, without_mention, without_user},
+    erasure::{self, DAY_MS, new_epoch, rights_without, without_editor, without_mention, without_user},
     projection::{millis, seq},
     rows,
 };
@@ -113,6 +113,7 @@ async fn erase_in(conn: &mut Conn, user: &UserId) -> Result<Option<Vec<RoomId>>>
         let names: Vec<_> = portion.iter().map(|(room, place)| Name::new(room, seq(*place))).collect();
         erase(conn, &names).await?;
     }
+    undo_rights(conn, user).await?;
     unmention(conn, user).await?;
     for sql in erasure::ERASE_USER {
         conn.run(query(sql).bind(user.as_str())).await?;
@@ -127,17 +128,39 @@ async fn rooms_of(conn: &mut Conn, user: &UserId) -> Result<Vec<RoomId>> {
     conn.all(query(erasure::ROOMS_OF_USER).bind(user.as_str())).await?.iter().map(|row| rows::id(row, 0)).collect()
 }
 
-/// Takes the user out of the mentions of others' messages, earlier versions included.
+/// Takes the user out of the rights to documents.
+async fn undo_rights(conn: &mut Conn, user: &UserId) -> Result<()> {
+    const PUT: &str = "UPDATE documents SET edit = $3 WHERE room = $1 AND document = $2";
+    loop {
+        let found = conn.all(query(erasure::RIGHTS_WITH_USER).bind(user.as_str())).await?;
+        for row in &found {
+            let edit = rights_without(&rows::text(row, 2)?, user)?;
+            conn.run(query(PUT).bind(rows::text(row, 0)?).bind(rows::text(row, 1)?).bind(edit)).await?;
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the user out of the mentions of others' messages, earlier versions included, and out of what was logged about
+/// documents.
 async fn unmention(conn: &mut Conn, user: &UserId) -> Result<()> {
     const BODY: &str = "UPDATE events SET body = $3 WHERE room = $1 AND seq = $2";
     const SHOWN: &str = "UPDATE messages SET mentions = $3 WHERE room = $1 AND seq = $2";
-    for (find, put) in [(erasure::BODIES_WITH_USER, BODY), (erasure::MENTIONS_WITH_USER, SHOWN)] {
+    type Without = fn(&str, &UserId) -> Result<Option<String>>;
+    let finds: [(&str, &str, Without); 3] = [
+        (erasure::BODIES_WITH_USER, BODY, |body, user| without_mention(body, user).map(Some)),
+        (erasure::DOCUMENTS_WITH_USER, BODY, |body, user| without_editor(body, user).map(Some)),
+        (erasure::MENTIONS_WITH_USER, SHOWN, without_user),
+    ];
+    for (find, put, without) in finds {
         let mut after = (String::new(), 0);
         loop {
             let found = conn.all(query(find).bind(user.as_str()).bind(&after.0).bind(after.1)).await?;
             for row in &found {
                 let text = rows::text(row, 2)?;
-                let text = if put == BODY { Some(without_mention(&text, user)?) } else { without_user(&text, user)? };
+                let text = without(&text, user)?;
                 after = (rows::text(row, 0)?, seq(rows::seq(row, 1)?));
                 conn.run(query(put).bind(&after.0).bind(after.1).bind(text)).await?;
             }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::storage::{
     Result,
-    erasure::{self, DAY_MS, new_epoch, without_mention, without_user},
+    erasure::{self, DAY_MS, new_epoch, rights_without, without_editor, without_mention, without_user},
     projection::{millis, seq},
     rows,
 };
@@ -72,6 +72,7 @@ pub async fn erase_user(mut tx: Transaction<'static, Sqlite>, user: &UserId) -> 
     let sent = sent.iter().map(rows::name).collect::<Result<Vec<_>>>()?;
     let places: Vec<_> = sent.iter().map(|(room, place)| (room, seq(*place))).collect();
     erase(&mut tx, &places).await?;
+    undo_rights(&mut tx, user).await?;
     unmention(&mut tx, user).await?;
     let epoch = new_epoch()?;
     for sql in erasure::ERASE_USER {
@@ -85,18 +86,42 @@ pub async fn erase_user(mut tx: Transaction<'static, Sqlite>, user: &UserId) -> 
     Ok(rooms)
 }
 
-/// Takes the user out of the mentions of others' messages, earlier versions included.
+/// Takes the user out of the rights to documents.
+async fn undo_rights(conn: &mut SqliteConnection, user: &UserId) -> Result<()> {
+    const PUT: &str = "UPDATE documents SET edit = ?3 WHERE room = ?1 AND document = ?2";
+    loop {
+        let found = query(erasure::RIGHTS_WITH_USER).bind(user.as_str());
+        let found = found.fetch_all(&mut *conn).await.map_err(error)?;
+        for row in &found {
+            let edit = rights_without(&rows::text(row, 2)?, user)?;
+            let put = query(PUT).bind(rows::text(row, 0)?).bind(rows::text(row, 1)?).bind(edit);
+            put.execute(&mut *conn).await.map_err(error)?;
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the user out of the mentions of others' messages, earlier versions included, and out of what was logged about
+/// documents.
 async fn unmention(conn: &mut SqliteConnection, user: &UserId) -> Result<()> {
     const BODY: &str = "UPDATE events SET body = ?3 WHERE room = ?1 AND seq = ?2";
     const SHOWN: &str = "UPDATE messages SET mentions = ?3 WHERE room = ?1 AND seq = ?2";
-    for (find, put) in [(erasure::BODIES_WITH_USER, BODY), (erasure::MENTIONS_WITH_USER, SHOWN)] {
+    type Without = fn(&str, &UserId) -> Result<Option<String>>;
+    let finds: [(&str, &str, Without); 3] = [
+        (erasure::BODIES_WITH_USER, BODY, |body, user| without_mention(body, user).map(Some)),
+        (erasure::DOCUMENTS_WITH_USER, BODY, |body, user| without_editor(body, user).map(Some)),
+        (erasure::MENTIONS_WITH_USER, SHOWN, without_user),
+    ];
+    for (find, put, without) in finds {
         let mut after = (String::new(), 0);
         loop {
             let found = query(find).bind(user.as_str()).bind(&after.0).bind(after.1);
             let found = found.fetch_all(&mut *conn).await.map_err(error)?;
             for row in &found {
                 let text = rows::text(row, 2)?;
-                let text = if put == BODY { Some(without_mention(&text, user)?) } else { without_user(&text, user)? };
+                let text = without(&text, user)?;
                 after = (rows::text(row, 0)?, seq(rows::seq(row, 1)?));
                 let put = query(put).bind(&after.0).bind(after.1).bind(text);
                 put.execute(&mut *conn).await.map_err(error)?;

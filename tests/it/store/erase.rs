@@ -2,7 +2,10 @@
 
 use super::{bed::*, contract};
 use stoa::storage::{ListScope, MessageQuery, NewUserEvent, Place};
-use stoa_protocol::{ChatBody, Name, Profile, Role, RoomEventBody, RoomUpdated, Seq, UserEventBody};
+use stoa_protocol::{
+    ChatBody, DocumentId, DocumentInfo, DocumentKind, EditRight, Name, Profile, Role, RoomEventBody, RoomUpdated, Seq,
+    UserEventBody,
+};
 
 contract! {
     a_deletion_erases_words_everywhere,
@@ -170,9 +173,31 @@ async fn old_messages_expire_by_their_rooms_retention(bed: &Bed) {
 async fn an_erased_user_is_nowhere(bed: &Bed) {
     const WHO: &str = "zoexyzzy";
     let store = &*bed.store;
-    for id in ["a", "b", "c", "other"] {
-        found(store, id, if id == "other" { &["ben"] } else { &["ben", WHO] }).await;
+    for id in ["a", "b", "c", "rights", "other"] {
+        found(store, id, if ["rights", "other"].contains(&id) { &["ben"] } else { &["ben", WHO] }).await;
     }
+    // Named in the rights to documents alone: now, once, and in one that is gone.
+    let named = |document: &str, allow: &[&str], deny: &[&str]| DocumentInfo {
+        document: DocumentId::new(document).expect("legal"),
+        kind: DocumentKind::Notes,
+        title: "all".into(),
+        edit: EditRight {
+            allow: allow.iter().map(|who| user(who)).collect(),
+            deny: deny.iter().map(|who| user(who)).collect(),
+            ..EditRight::default()
+        },
+        locked: false,
+        data: None,
+        created_at: START,
+    };
+    let records = vec![
+        ("ann", RoomEventBody::DocumentCreated(named("now", &["ben", WHO, "cyd"], &[]))),
+        ("ann", RoomEventBody::DocumentCreated(named("once", &[], &[WHO]))),
+        ("ann", RoomEventBody::DocumentUpdated(named("once", &[], &["ben"]))),
+        ("ann", RoomEventBody::DocumentCreated(named("gone", &[WHO], &[WHO]))),
+        ("ann", RoomEventBody::DocumentDeleted { document: DocumentId::new("gone").expect("legal") }),
+    ];
+    put(store, "rights", records).await;
     let app = RoomEventBody::App {
         name: Name::new("app.form").expect("legal"),
         data: Some(
@@ -232,13 +257,24 @@ async fn an_erased_user_is_nowhere(bed: &Bed) {
 
     let mut rooms = store.erase_user(&user(WHO)).await.expect("erases");
     rooms.sort();
-    assert_eq!(rooms, ["a", "b", "c"].map(room));
-    for (id, renewed) in [("a", true), ("b", true), ("c", true), ("other", false)] {
+    assert_eq!(rooms, ["a", "b", "c", "rights"].map(room));
+    for (id, renewed) in [("a", true), ("b", true), ("c", true), ("rights", true), ("other", false)] {
         let stored = store.room(&room(id)).await.expect("reads").expect("exists");
         assert_eq!(stored.epoch != epoch(&format!("e-{id}")), renewed, "{id}");
         assert_eq!(stored.members.iter().map(|m| m.user.as_str()).collect::<Vec<_>>(), ["ben"]);
         assert_eq!(stored.bans, []);
     }
+    let documents = store.room(&room("rights")).await.expect("reads").expect("exists").documents;
+    let edits: Vec<_> = documents.iter().map(|info| (info.document.as_str(), &info.edit)).collect();
+    let (now, once) = (named("now", &["ben", "cyd"], &[]).edit, named("once", &[], &["ben"]).edit);
+    assert_eq!(edits, [("now", &now), ("once", &once)], "others keep their rights");
+    let logged = store.events(&room("rights"), at(2), 99).await.expect("reads");
+    let created = logged.into_iter().find_map(|event| event.body);
+    assert_eq!(
+        created,
+        Some(RoomEventBody::DocumentCreated(named("now", &["ben", "cyd"], &[]))),
+        "and the log says it"
+    );
     let query = MessageQuery { thread: Some(at(1)), ..page("a", "ben", Place::Newest, 9) };
     let tombstone = store.messages(&query).await.expect("reads").messages.remove(0);
     assert_eq!((tombstone.deleted, tombstone.from, tombstone.thread), (true, None, Some(at(1))));
