@@ -309,6 +309,7 @@ impl Tasks {
         });
         tracker.spawn(reach::run(hub.clone(), shutdown.clone()));
         tracker.spawn(timers::run(hub.clone(), shutdown.clone()));
+        tracker.spawn(blobs::sweep(hub.clone(), shutdown.clone()));
         for lane in self.lanes {
             tracker.spawn(lane.run(hub.clone(), stop_writing.clone()));
         }

@@ -8,7 +8,35 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use std::{fmt::Write, sync::Arc};
-use stoa_protocol::{ErrorCode, Fault, RoomId, limits};
+use stoa_protocol::{ErrorCode, Fault, Millis, RoomId, limits};
+use tokio_util::sync::CancellationToken;
+
+const DAY_MS: Millis = 24 * 3600 * 1000;
+/// How long an image stays that nothing names: somebody may take back what removed it, or come back from a week offline
+/// with an edit that names it.
+const GRACE_MS: Millis = 14 * DAY_MS;
+/// Time between two looks at the same image.
+const LOOK_MS: Millis = DAY_MS;
+/// Time between two passes, and images that one looks at: each costs the store a look at its room's documents.
+const PASS_MS: Millis = 60_000;
+const PASS: u32 = 50;
+
+/// Drops images that no document and no version names any more, until shutdown.
+pub async fn sweep(hub: Arc<Hub>, shutdown: CancellationToken) {
+    loop {
+        let deadline = hub.clock.now() + PASS_MS;
+        tokio::select! {
+            () = hub.clock.sleep_until(deadline) => {}
+            () = shutdown.cancelled() => return,
+        }
+        let now = hub.clock.now();
+        match hub.store.sweep_blobs(now, now.saturating_sub(LOOK_MS), now.saturating_sub(GRACE_MS), PASS).await {
+            Ok(swept) if swept.dropped > 0 => tracing::info!(dropped = swept.dropped, "images that nothing names"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "images could not be looked at"),
+        }
+    }
+}
 
 impl Hub {
     /// Whoever is in the room may see its images.

@@ -113,6 +113,15 @@ pub enum Put {
     NoRoom,
 }
 
+/// What a look at images found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Images that were looked at.
+    pub looked: u32,
+    /// Those that are gone.
+    pub dropped: u32,
+}
+
 /// Images of rooms, named by their content.
 #[async_trait]
 pub trait Blobs: Send + Sync {
@@ -130,4 +139,7 @@ pub trait Blobs: Send + Sync {
     async fn blob(&self, room: &RoomId, hash: &str) -> Result<Option<(BlobInfo, Vec<u8>)>>;
     /// Drops an image; tells whether there was one.
     async fn drop_blob(&self, room: &RoomId, hash: &str) -> Result<bool>;
+    /// Looks whether a document or a version of their room names images: at most `limit` that were not looked at since
+    /// `checked`. Drops those that nothing was found to name since before `unused`.
+    async fn sweep_blobs(&self, now: Millis, checked: Millis, unused: Millis, limit: u32) -> Result<Swept>;
 }

@@ -4,34 +4,79 @@ use super::{
     Shared,
     call::{Call, json, located},
 };
+use crate::identity::Identity;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use futures_util::stream;
-use std::{convert::Infallible, sync::Arc};
-use stoa_protocol::{Fault, RoomId, http::Blob, http::Operation};
+use parking_lot::Mutex;
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use stoa_protocol::{Fault, Millis, RoomId, UserId, http::Blob, http::Operation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Images in memory at once, on their way in or out, each 5 MiB at most.
 const AT_ONCE: usize = 48;
+/// Those of one user: three pages with four each. Or one who reads slowly would keep everybody's places.
+const AT_ONCE_OF_USER: usize = 12;
+/// When a user who has too many may try again, milliseconds.
+const RETRY_MS: Millis = 1_000;
 /// Bytes that are handed to the socket at once.
 const PIECE: usize = 64 * 1024;
 
 /// How many images may be on their way.
-pub struct Transfers(Arc<Semaphore>);
+pub struct Transfers {
+    places: Arc<Semaphore>,
+    users: Arc<Mutex<HashMap<UserId, usize>>>,
+}
 
 impl Default for Transfers {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)), users: Arc::default() }
+    }
+}
+
+/// An image is on its way until this is dropped.
+pub struct Transfer {
+    _turn: Turn,
+    _place: OwnedSemaphorePermit,
+}
+
+/// One of a user's own places.
+struct Turn {
+    users: Arc<Mutex<HashMap<UserId, usize>>>,
+    user: UserId,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut users = self.users.lock();
+        if let Some(running) = users.get_mut(&self.user) {
+            *running -= 1;
+            if *running == 0 {
+                users.remove(&self.user);
+            }
+        }
     }
 }
 
 impl Transfers {
     /// Waits for a place; who waits too long is told so as for any slow request.
-    async fn begin(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        self.0.clone().acquire_owned().await.map_err(|_| Fault::internal())
+    async fn begin(&self, who: &Identity) -> Result<Transfer, Fault> {
+        let turn = self.turn(who)?;
+        let place = self.places.clone().acquire_owned().await.map_err(|_| Fault::internal())?;
+        Ok(Transfer { _turn: turn, _place: place })
+    }
+
+    fn turn(&self, who: &Identity) -> Result<Turn, Fault> {
+        let mut users = self.users.lock();
+        let running = users.entry(who.user.clone()).or_default();
+        if *running >= AT_ONCE_OF_USER && !who.grants.service {
+            return Err(Fault::rate_limited("too many images at once", RETRY_MS));
+        }
+        *running += 1;
+        Ok(Turn { users: self.users.clone(), user: who.user.clone() })
     }
 }
 
@@ -39,17 +84,18 @@ impl Transfers {
 ///
 /// # Errors
 /// As those of the operation.
-pub async fn admit(shared: &Arc<Shared>, call: &Call) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+pub async fn admit(shared: &Arc<Shared>, call: &Call) -> Result<Option<Transfer>, Fault> {
     if call.operation != Operation::BlobPost {
         return Ok(None);
     }
     call.hub().may_put_blobs(call.who()?, &call.room()?).await?;
-    shared.transfers.begin().await.map(Some)
+    shared.transfers.begin(call.who()?).await.map(Some)
 }
 
 /// Keeps an image.
 pub async fn put(call: Call) -> Result<Response, Fault> {
     let room = call.room()?;
+    call.image(call.body.len())?;
     let info = call.hub().put_blob(call.who()?, &room, &call.body).await?;
     let place = call.location(&format!("/v1/rooms/{room}/blobs/{}", info.hash));
     let (hash, media, size) = (info.hash, info.media, info.size);
@@ -65,8 +111,11 @@ pub async fn get(call: Call) -> Result<Response, Fault> {
     if !is_name {
         return Err(Fault::not_found("image"));
     }
-    let permit = call.shared.transfers.begin().await?;
+    let transfer = call.shared.transfers.begin(call.who()?).await?;
+    // Who has used up their share is not read for.
+    call.image(0)?;
     let (info, content) = call.hub().blob(call.who()?, &room, &hash).await?;
+    call.image(content.len())?;
     let tag = HeaderValue::try_from(format!("\"{hash}\"")).map_err(|_| Fault::internal())?;
     let is_known = call.headers.get_all(header::IF_NONE_MATCH).iter().any(|known| known == tag);
     let mut response = match is_known {
@@ -75,7 +124,7 @@ pub async fn get(call: Call) -> Result<Response, Fault> {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }
-        false => whole(content, permit),
+        false => whole(content, transfer),
     };
     let media = HeaderValue::try_from(&info.media).map_err(|_| Fault::internal())?;
     let headers = response.headers_mut();
@@ -92,14 +141,58 @@ pub async fn get(call: Call) -> Result<Response, Fault> {
 }
 
 /// The whole content with its length; its place is free when the last piece has been taken or the reader is gone.
-fn whole(content: Vec<u8>, permit: OwnedSemaphorePermit) -> Response {
+fn whole(content: Vec<u8>, transfer: Transfer) -> Response {
     let length = content.len();
     let content = Bytes::from(content);
-    let pieces = stream::unfold((content, permit), |(mut left, permit)| async move {
+    let pieces = stream::unfold((content, transfer), |(mut left, transfer)| async move {
         let piece = left.split_to(left.len().min(PIECE));
-        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (left, permit)))
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (left, transfer)))
     });
     let mut response = Response::new(Body::from_stream(pieces));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
+}
+
+impl Call {
+    /// The user sends or fetches so many bytes.
+    fn image(&self, bytes: usize) -> Result<(), Fault> {
+        self.shared.limiter.image(self.who()?, bytes, self.hub().clock().now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stoa_protocol::ErrorCode;
+
+    fn somebody(name: &str, service: bool) -> Identity {
+        Identity {
+            user: UserId::new(name).expect("legal"),
+            profile: None,
+            grants: crate::identity::Grants { service, ..Default::default() },
+            issued_at: 0,
+            expires_at: Millis::MAX,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_user_does_not_take_everybodys_places() {
+        let transfers = Transfers::default();
+        let (ada, ben) = (somebody("ada", false), somebody("ben", false));
+        let mut running = Vec::new();
+        for _ in 0..AT_ONCE_OF_USER {
+            running.push(transfers.begin(&ada).await.expect("there is a place"));
+        }
+        assert_eq!(transfers.begin(&ada).await.err().map(|fault| fault.code), Some(ErrorCode::RateLimited));
+        drop(transfers.begin(&ben).await.expect("others have theirs"));
+        running.pop();
+        drop(transfers.begin(&ada).await.expect("one has ended"));
+        drop(running);
+        assert!(transfers.users.lock().is_empty(), "nobody is remembered");
+        let service = somebody("backend", true);
+        let mut all = Vec::new();
+        for _ in 0..AT_ONCE {
+            all.push(transfers.begin(&service).await.expect("as many as there are"));
+        }
+    }
 }

@@ -30,6 +30,10 @@ const PROBES_PER_S: u32 = 20;
 const PROBES_BURST: u32 = 100;
 /// Exports that run at once: each reads the store page by page and holds one page.
 const EXPORTS: usize = 32;
+/// KiB of images per second of one user: each is read from the store or written into it.
+const IMAGE_KIB_PER_S: u32 = 4 * 1024;
+/// KiB of images at once: all that a room may have by default.
+const IMAGE_KIB_BURST: u32 = 256 * 1024;
 /// When an export may be tried again, milliseconds.
 const EXPORT_RETRY_MS: Millis = 5_000;
 
@@ -60,6 +64,7 @@ pub struct Limiter {
     commands: Remembered<UserId>,
     failures: Remembered<IpAddr>,
     strangers: Remembered<IpAddr>,
+    images: Remembered<UserId>,
     exports: Exports,
 }
 
@@ -123,6 +128,7 @@ impl Limiter {
             commands: Remembered::default(),
             failures: Remembered::default(),
             strangers: Remembered::default(),
+            images: Remembered::default(),
             exports: Exports::default(),
         }
     }
@@ -166,6 +172,19 @@ impl Limiter {
         }
         let taken = self.commands.take_many(&who.user, hub.clock().now(), cost, commands, most);
         taken.map_err(|wait| Fault::rate_limited("too many rows", wait))
+    }
+
+    /// A user sends or fetches an image of so many bytes. The host application's are bounded in memory alone.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn image(&self, who: &Identity, bytes: usize, now: Millis) -> Result<(), Fault> {
+        if who.grants.service {
+            return Ok(());
+        }
+        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX).max(1);
+        let taken = self.images.take_many(&who.user, now, kib, IMAGE_KIB_PER_S, IMAGE_KIB_BURST);
+        taken.map_err(|wait| Fault::rate_limited("too many bytes of images", wait))
     }
 
     /// Begins an export: one by each user at a time, for it reads the store as long as its reader likes.

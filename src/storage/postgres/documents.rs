@@ -3,6 +3,7 @@
 use super::{PgStore, conn::Conn, write::each};
 use crate::storage::{
     BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Result, Saved, StoreError, StoredDocument,
+    Swept,
     projection::{Changes, millis, word},
     rows,
 };
@@ -71,9 +72,19 @@ const USED: &str =
     "SELECT (SELECT coalesce(sum(size), 0)::bigint FROM blobs WHERE room = r.id AND hash <> $2) FROM rooms r
     WHERE r.id = $1 AND r.kind IS NOT NULL FOR NO KEY UPDATE";
 const PUT_BLOB: &str = "INSERT INTO blobs (room, hash, media, size, width, height, at, user_id, content)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (room, hash) DO NOTHING";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (room, hash) DO UPDATE SET unused_since = NULL";
 const BLOB: &str = "SELECT hash, media, size, width, height, content FROM blobs WHERE room = $1 AND hash = $2";
 const DROP_BLOB: &str = "DELETE FROM blobs WHERE room = $1 AND hash = $2";
+const UNCHECKED: &str = "SELECT room, hash FROM blobs WHERE checked_at < $1 ORDER BY checked_at LIMIT $2";
+// Names stand in content as they are. What is used is mostly found in the first table.
+const NAMED: &str = "SELECT 1 WHERE
+    EXISTS (SELECT 1 FROM document_states WHERE room = $1 AND position($2::bytea IN content) > 0)
+    OR EXISTS (SELECT 1 FROM document_updates WHERE room = $1 AND position($2::bytea IN content) > 0)
+    OR EXISTS (SELECT 1 FROM document_versions WHERE room = $1 AND position($2::bytea IN content) > 0)";
+const USED_NOW: &str = "UPDATE blobs SET checked_at = $3, unused_since = NULL WHERE room = $1 AND hash = $2";
+const UNUSED_NOW: &str = "UPDATE blobs SET checked_at = $3, unused_since = coalesce(unused_since, $3)
+    WHERE room = $1 AND hash = $2";
+const DROP_UNUSED: &str = "DELETE FROM blobs WHERE room = $1 AND hash = $2 AND unused_since < $3";
 
 /// Runs a statement.
 macro_rules! run {
@@ -300,5 +311,28 @@ impl Blobs for PgStore {
         }
         .await;
         end(tx, outcome).await
+    }
+
+    async fn sweep_blobs(&self, now: Millis, checked: Millis, unused: Millis, limit: u32) -> Result<Swept> {
+        let mut conn = self.reader().await?;
+        let images = all!(conn, UNCHECKED, millis(checked), i64::from(limit));
+        drop(conn);
+        let mut swept = Swept::default();
+        for image in &images {
+            let (room, hash) = (rows::text(image, 0)?, rows::text(image, 1)?);
+            let mut conn = self.reader().await?;
+            let named = maybe!(conn, NAMED, &room, hash.as_bytes()).is_some();
+            drop(conn);
+            let mut tx = self.pools.begin().await?;
+            let outcome = async {
+                run!(tx, if named { USED_NOW } else { UNUSED_NOW }, &room, &hash, millis(now));
+                Ok(if named { 0 } else { run!(tx, DROP_UNUSED, &room, &hash, millis(unused)) })
+            }
+            .await;
+            let dropped = end(tx, outcome).await?;
+            swept.looked += 1;
+            swept.dropped += u32::from(dropped > 0);
+        }
+        Ok(swept)
     }
 }

@@ -3,6 +3,7 @@
 use super::{CALL, SqliteStore, error, within, write::each};
 use crate::storage::{
     BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Result, Saved, StoreError, StoredDocument,
+    Swept,
     projection::{Changes, millis, word},
     rows,
 };
@@ -67,9 +68,19 @@ const DROP_VERSION: &str = "DELETE FROM document_versions WHERE room = ?1 AND do
 const USED: &str = "SELECT (SELECT coalesce(sum(size), 0) FROM blobs WHERE room = r.id AND hash <> ?2) FROM rooms r
     WHERE r.id = ?1 AND r.kind IS NOT NULL";
 const PUT_BLOB: &str = "INSERT INTO blobs (room, hash, media, size, width, height, at, user_id, content)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (room, hash) DO NOTHING";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (room, hash) DO UPDATE SET unused_since = NULL";
 const BLOB: &str = "SELECT hash, media, size, width, height, content FROM blobs WHERE room = ?1 AND hash = ?2";
 const DROP_BLOB: &str = "DELETE FROM blobs WHERE room = ?1 AND hash = ?2";
+const UNCHECKED: &str = "SELECT room, hash FROM blobs WHERE checked_at < ?1 ORDER BY checked_at LIMIT ?2";
+// Names stand in content as they are. What is used is mostly found in the first table.
+const NAMED: &str = "SELECT 1 WHERE
+    EXISTS (SELECT 1 FROM document_states WHERE room = ?1 AND instr(content, ?2) > 0)
+    OR EXISTS (SELECT 1 FROM document_updates WHERE room = ?1 AND instr(content, ?2) > 0)
+    OR EXISTS (SELECT 1 FROM document_versions WHERE room = ?1 AND instr(content, ?2) > 0)";
+const USED_NOW: &str = "UPDATE blobs SET checked_at = ?3, unused_since = NULL WHERE room = ?1 AND hash = ?2";
+const UNUSED_NOW: &str = "UPDATE blobs SET checked_at = ?3, unused_since = coalesce(unused_since, ?3)
+    WHERE room = ?1 AND hash = ?2";
+const DROP_UNUSED: &str = "DELETE FROM blobs WHERE room = ?1 AND hash = ?2 AND unused_since < ?3";
 
 /// Runs a statement.
 macro_rules! run {
@@ -302,5 +313,34 @@ impl Blobs for SqliteStore {
             Ok(gone > 0)
         })
         .await
+    }
+
+    async fn sweep_blobs(&self, now: Millis, checked: Millis, unused: Millis, limit: u32) -> Result<Swept> {
+        let images = within(CALL, async {
+            let mut conn = self.reader().await?;
+            Ok(all!(conn, UNCHECKED, millis(checked), i64::from(limit)))
+        })
+        .await?;
+        let mut swept = Swept::default();
+        for image in &images {
+            let (room, hash) = (rows::text(image, 0)?, rows::text(image, 1)?);
+            // Read apart from what writes: there is one writer, and large content takes its time.
+            let named = within(CALL, async {
+                let mut conn = self.reader().await?;
+                Ok(maybe!(conn, NAMED, &room, hash.as_bytes()).is_some())
+            })
+            .await?;
+            let dropped = within(CALL, async {
+                let mut tx = self.writer().await?;
+                run!(tx, if named { USED_NOW } else { UNUSED_NOW }, &room, &hash, millis(now));
+                let dropped = if named { 0 } else { run!(tx, DROP_UNUSED, &room, &hash, millis(unused)) };
+                tx.commit().await.map_err(error)?;
+                Ok(dropped)
+            })
+            .await?;
+            swept.looked += 1;
+            swept.dropped += u32::from(dropped > 0);
+        }
+        Ok(swept)
     }
 }

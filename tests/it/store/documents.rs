@@ -5,7 +5,7 @@ use super::{bed::*, contract};
 use stoa::storage::{
     BlobInfo, DocumentBatch, DocumentKey, NewVersion, Put, Saved, SharedStore, StoreError, StoredDocument,
 };
-use stoa_protocol::{DocumentId, Epoch, RoomId, UserId, VersionReason};
+use stoa_protocol::{DocumentId, Epoch, Millis, RoomId, UserId, VersionReason};
 
 contract! {
     what_is_saved_is_loaded_in_order,
@@ -14,6 +14,7 @@ contract! {
     a_client_id_stays_with_whoever_had_it_first,
     versions_are_paged_and_thinned_by_their_reason,
     images_are_kept_once_and_within_the_quota,
+    images_that_nothing_names_go_after_a_grace,
     documents_and_images_go_with_their_room,
 }
 
@@ -147,6 +148,59 @@ async fn images_are_kept_once_and_within_the_quota(bed: &Bed) {
     assert_eq!(store.blob(&room("other"), "aa").await.expect("reads"), None, "names are a room's own");
     assert!(store.drop_blob(&here, "aa").await.expect("drops"));
     assert!(!store.drop_blob(&here, "aa").await.expect("is gone"));
+}
+
+async fn images_that_nothing_names_go_after_a_grace(bed: &Bed) {
+    const DAY: Millis = 24 * 3600 * 1000;
+    const GRACE: Millis = 14 * DAY;
+    let store = begun(bed, "r").await;
+    let (here, ann) = (room("r"), user("ann"));
+    let hashes: Vec<String> = ["a", "b", "c", "d"].map(|letter| letter.repeat(64)).into();
+    for hash in &hashes {
+        put(&store, &here, hash, b"12345", &ann, 99).await;
+    }
+    found(&*bed.store, "other", &["ann"]).await;
+    put(&store, &room("other"), &hashes[3], b"12345", &ann, 99).await;
+    // One is named by the state, one by what was saved since, one by a version; the last by a document of another room.
+    let naming = |hash: &str| [b"\0\xff before ".as_slice(), hash.as_bytes(), b" after"].concat();
+    store.save_documents(&[batch("r", "e1", b"one", &[])]).await.expect("saves");
+    store.fold_document(&key("r"), &epoch("e1"), 1, &naming(&hashes[0])).await.expect("folds");
+    store.save_documents(&[batch("r", "e1", &naming(&hashes[1]), &[])]).await.expect("saves");
+    let version = NewVersion {
+        at: START,
+        reason: VersionReason::Named,
+        title: String::new(),
+        by: None,
+        content: naming(&hashes[2]),
+    };
+    let kept = store.put_version(&key("r"), &version, 9).await.expect("keeps");
+    let look = async |at: Millis| {
+        let swept = store.sweep_blobs(at, at.saturating_sub(DAY), at.saturating_sub(GRACE), 3).await.expect("looks");
+        (swept.looked, swept.dropped)
+    };
+    let there = async || {
+        let mut there = Vec::new();
+        for hash in &hashes {
+            there.push(store.blob(&here, hash).await.expect("reads").is_some());
+        }
+        there
+    };
+    let start = START + DAY;
+    assert_eq!((look(start).await, look(start).await, look(start).await), ((3, 0), (2, 0), (0, 0)), "a few at a time");
+    assert_eq!((look(start + GRACE).await, look(start + GRACE).await), ((3, 0), (2, 0)), "the grace is not over");
+    let late = start + GRACE + 2 * DAY;
+    let (first, second) = (look(late).await, look(late).await);
+    assert_eq!(first.1 + second.1, 2, "that of this room and that of the other");
+    assert_eq!(there().await, [true, true, true, false]);
+    assert_eq!(store.blob(&room("other"), &hashes[3]).await.expect("reads"), None);
+    // What the last version named goes when that is gone, unless somebody sends it again before the grace is over.
+    assert!(store.drop_version(&key("r"), kept.version).await.expect("drops"));
+    look(late + 2 * DAY).await;
+    put(&store, &here, &hashes[2], b"12345", &ann, 99).await;
+    look(late + GRACE + 4 * DAY).await;
+    assert_eq!(there().await, [true, true, true, false], "it was wanted again");
+    look(late + 2 * GRACE + 6 * DAY).await;
+    assert_eq!(there().await, [true, true, false, false]);
 }
 
 async fn documents_and_images_go_with_their_room(bed: &Bed) {
