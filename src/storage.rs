@@ -18,7 +18,9 @@ pub mod projection;
 mod rows;
 pub mod sqlite;
 
-pub use documents::{BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Saved, StoredDocument};
+pub use documents::{
+    BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Saved, StoredDocument, Swept,
+};
 
 use async_trait::async_trait;
 use links::{CodeHash, LinkKind, NewGuest, StoredLink};

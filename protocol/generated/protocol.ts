@@ -182,6 +182,9 @@ export type ClientFrame = (
   | (DocVersionSave & {
       type: "doc.version.save";
     })
+  | (DocVersionDelete & {
+      type: "doc.version.delete";
+    })
   | (DocRestore & {
       type: "doc.restore";
     })
@@ -863,6 +866,17 @@ export type DocumentFrame =
        */
       may_edit: boolean;
       type: "doc.rights";
+    }
+  | {
+      /**
+       * Where.
+       */
+      channel: number;
+      /**
+       * How much of what a document may hold is used; at 100 nothing can be added until something is deleted.
+       */
+      percent?: number;
+      type: "doc.fill";
     }
   | {
       /**
@@ -2618,6 +2632,23 @@ export interface DocVersionSave {
   title: string;
 }
 /**
+ * Deletes a version: who kept it may while they may edit, and who manages the room.
+ */
+export interface DocVersionDelete {
+  /**
+   * Which.
+   */
+  document: DocumentId;
+  /**
+   * Where.
+   */
+  room: RoomId;
+  /**
+   * Which of its versions.
+   */
+  version: number;
+}
+/**
  * Sets the document back to a version, by a new edit. What it was before is kept as a version first.
  */
 export interface DocRestore {
@@ -3437,6 +3468,10 @@ export interface DocumentOpened {
    * The life of the content: a replica of another life must not be merged with it.
    */
   epoch: Epoch;
+  /**
+   * How much of what a document may hold is used, percent; absent below 80.
+   */
+  fill?: number;
   /**
    * Its record.
    */

@@ -68,6 +68,7 @@ impl Command {
             | Self::DocClose(_)
             | Self::DocList(_)
             | Self::DocDelete(_)
+            | Self::DocVersionDelete(_)
             | Self::DocRestore(_)
             | Self::Ping(_)
             | Self::RoomDirect(_)

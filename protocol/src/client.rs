@@ -4,8 +4,8 @@ use crate::{
     CallAdmit, CallConfirm, CallDecline, CallEnd, CallGet, CallHand, CallHistory, CallIce, CallJoin, CallLeave,
     CallMute, CallRefuse, CallRelink, CallRemove, CallReport, CallRing, CallSignal, CallStart, CallTracks, CallUpdate,
     Capability, Cursor, Data, DeviceId, DocClose, DocCreate, DocDelete, DocList, DocOpen, DocRestore, DocUpdate,
-    DocVersionSave, DocVersions, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name, PresenceState, Role, RoomId,
-    RoomKind, Seq, SessionId, UserId, records::records,
+    DocVersionDelete, DocVersionSave, DocVersions, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name,
+    PresenceState, Role, RoomId, RoomKind, Seq, SessionId, UserId, records::records,
 };
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,8 @@ commands! {
     "doc.versions" => DocVersions,
     /// Keeps the document's state of now as a version.
     "doc.version.save" => DocVersionSave,
+    /// Deletes a version.
+    "doc.version.delete" => DocVersionDelete,
     /// Sets the document back to a version, by a new edit.
     "doc.restore" => DocRestore,
 }
@@ -261,7 +263,7 @@ records! {
         /// Who.
         user: UserId,
         /// With which role.
-        #[serde(default = "member_role")]
+        #[serde(default = "crate::document::member")]
         role: Role,
         /// Capabilities of their own in place of the role's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -350,7 +352,7 @@ records! {
         /// Who.
         user: UserId,
         /// With which role.
-        #[serde(default = "member_role")]
+        #[serde(default = "crate::document::member")]
         role: Role,
         /// Capabilities of their own in place of the role's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -593,8 +595,4 @@ records! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<Data>,
     }
-}
-
-fn member_role() -> Role {
-    Role::Member
 }

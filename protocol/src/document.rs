@@ -63,7 +63,8 @@ pub struct EditRight {
     pub deny: Vec<UserId>,
 }
 
-fn member() -> Role {
+/// The role that is meant where none is named.
+pub(crate) fn member() -> Role {
     Role::Member
 }
 
@@ -213,6 +214,15 @@ records! {
         /// Its name.
         title: String,
     }
+    /// Deletes a version: who kept it may while they may edit, and who manages the room.
+    DocVersionDelete {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        document: crate::DocumentId,
+        /// Which of its versions.
+        version: u64,
+    }
     /// Sets the document back to a version, by a new edit. What it was before is kept as a version first.
     DocRestore {
         /// Where.
@@ -234,6 +244,9 @@ records! {
         epoch: Epoch,
         /// Whether the reader may edit now.
         may_edit: bool,
+        /// How much of what a document may hold is used, percent; absent below 80.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<u8>,
         /// Largest update, bytes.
         update_bytes: u32,
         /// Largest awareness state, bytes of JSON.
@@ -328,6 +341,15 @@ pub enum DocumentFrame {
         may_edit: bool,
         /// The record now.
         info: DocumentInfo,
+    },
+    /// The document fills up, or has room again. Told from 80 percent on, at each percent, and once when it is below.
+    #[serde(rename = "doc.fill")]
+    Fill {
+        /// Where.
+        channel: Channel,
+        /// How much of what a document may hold is used; at 100 nothing can be added until something is deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
     },
     /// The document is no longer open here: the right to it was taken away, or it is gone.
     #[serde(rename = "doc.closed")]

@@ -371,7 +371,8 @@ pub enum Reply {
         /// Whether there are older ones.
         more: bool,
     },
-    /// To `doc.version.save`, and to `doc.restore`, where it is what the document was before.
+    /// To `doc.version.save`; to `doc.version.delete`, where it is gone; and to `doc.restore`, where it is what the
+    /// document was before.
     Version {
         /// It.
         version: DocumentVersion,

@@ -64,6 +64,9 @@ limits! {
     http_per_s: u32 = 50, 1..=1_000_000;
     /// Largest body of an HTTP request, bytes: a thousand members with their `data` in bulk.
     http_body_bytes: u32 = 1_048_576, 65_536..=16_777_216;
+    /// MiB of one shared document: each node that has it open holds it in memory, some ten times as large. A board of ten
+    /// thousand shapes has 2.4.
+    document_mib: u32 = 24, 1..=256;
     /// MiB that the images of one room may have together: they are in the database and in every backup.
     room_images_mib: u32 = 256, 1..=1_048_576;
     /// Bytes that may wait for one slow reader before it is told to catch up from its cursor.

@@ -110,6 +110,7 @@ pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
         | Command::DocList(_)
         | Command::DocVersions(_)
         | Command::DocVersionSave(_)
+        | Command::DocVersionDelete(_)
         | Command::DocRestore(_)
         | Command::CallStart(_)
         | Command::CallRing(_)

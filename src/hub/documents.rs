@@ -259,6 +259,7 @@ fn opened(
     epoch: stoa_protocol::Epoch,
     info: DocumentInfo,
     may_edit: bool,
+    fill: Option<u8>,
 ) -> DocumentOpened {
     DocumentOpened {
         channel: match line {
@@ -269,6 +270,7 @@ fn opened(
         info,
         epoch,
         may_edit,
+        fill,
         update_bytes: limits::UPDATE_BYTES as u32,
         awareness_bytes: limits::AWARENESS_BYTES as u32,
     }

@@ -288,9 +288,11 @@ impl HubSession {
         let who = known.conn.identity();
         let reply = match command {
             Command::RoomList(ask) => hub.list(&who, &ask).await,
-            Command::DocList(_) | Command::DocVersions(_) | Command::DocVersionSave(_) | Command::DocRestore(_) => {
-                hub.document_query(&who, &command).await
-            }
+            Command::DocList(_)
+            | Command::DocVersions(_)
+            | Command::DocVersionSave(_)
+            | Command::DocVersionDelete(_)
+            | Command::DocRestore(_) => hub.document_query(&who, &command).await,
             Command::RoomDirect(ask) => hub.direct(&who, &ask.user).await.map(|room| Reply::Room { room }),
             Command::MemberList(ask) => hub.members(&who, &ask).await,
             Command::ChatHistory(ask) => hub.history(&who, &ask).await,

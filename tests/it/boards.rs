@@ -156,3 +156,36 @@ async fn hostile_updates_are_refused_with_a_reason_and_others_go_on() {
     fresh.settle().await;
     assert!(fresh.entries().iter().any(|(key, value)| key == "after" && value == "2"), "others go on");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_told_that_a_document_fills_up_and_when_it_is_full_deleting_makes_room() {
+    let server = Setup::new(Backend::Sqlite).variable("STOA_LIMITS_DOCUMENT_MIB", 1).start().await;
+    let (_host, id) = a_room(&server, "full").await;
+    let mut ada = Peer::open(&server, "ada", &id).await;
+    let mut told = Vec::new();
+    let mut drawn = 0;
+    let refusal = loop {
+        ada.draw_bytes(&format!("k{drawn}"), 40_000).await;
+        match ada.saved_or_refused().await {
+            Ok(()) => drawn += 1,
+            Err(reason) => break reason,
+        }
+        told.extend(ada.fills());
+    };
+    told.extend(ada.fills());
+    assert_eq!((drawn, refusal), (26, Refusal::Full), "26 times 40,000 bytes are within a MiB");
+    assert_eq!(told.first().copied().flatten(), Some(80), "told from 80 percent on: {told:?}");
+    assert_eq!(told.last().copied().flatten(), Some(100));
+    assert!(told.is_sorted(), "{told:?}");
+    // Who comes now is told at once.
+    let mut ben = Peer::open(&server, "ben", &id).await;
+    assert_eq!(ben.opened_fill, Some(99));
+    ben.has(26).await;
+    for key in 0..10 {
+        ben.erase(&format!("k{key}")).await;
+    }
+    ben.all_saved().await;
+    ben.until_not_full().await;
+    ben.draw_bytes("new", 100_000).await;
+    assert_eq!(ben.saved_or_refused().await, Ok(()), "there is room again");
+}

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod browsers;
+mod documents;
 mod links;
 mod members;
 mod messages;

@@ -13,6 +13,38 @@ bodies! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     }
+    /// A document that is to be.
+    DocumentBody {
+        /// What it is.
+        kind: crate::DocumentKind,
+        /// Shown above it.
+        #[serde(default)]
+        title: String,
+        /// Who may edit.
+        #[serde(default)]
+        edit: crate::EditRight,
+        /// Only those who manage the room may edit.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        locked: bool,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<crate::Data>,
+    }
+    /// Changes of a document's record; absent fields stay.
+    DocumentChange {
+        /// Shown above it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Who may edit, as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        edit: Option<crate::EditRight>,
+        /// Only those who manage the room may edit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locked: Option<bool>,
+        /// The host application's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<crate::Data>,
+    }
     /// A version that is to be kept.
     VersionBody {
         /// Its name.

@@ -2,13 +2,14 @@
 
 use super::{
     Alive, AppBody, AppSent, BanBody, BanPage, Blob, CallPage, CallsQuery, CodeBody, Committed, DirectBody,
-    DocumentPage, DocumentTicket, ExchangeBody, FoundPage, HistoryPage, HistoryQuery, Info, InviteAccepted, InviteBody,
-    InviteMade, InvitePage, InvitePreview, LinkBody, LinkExchanged, LinkMade, LinkPage, LinkPreview, LinksQuery,
-    LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage, MembersBody, MessageBody, MessageChange,
-    PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness, RevocationBody, Revoked, RoomBody, RoomChange,
-    RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView, VersionBody, VersionPage, VersionsQuery, WordsQuery,
+    DocumentBody, DocumentChange, DocumentPage, DocumentTicket, ExchangeBody, FoundPage, HistoryPage, HistoryQuery,
+    Info, InviteAccepted, InviteBody, InviteMade, InvitePage, InvitePreview, LinkBody, LinkExchanged, LinkMade,
+    LinkPage, LinkPreview, LinksQuery, LoggedIn, LoginBody, MemberBody, MemberChange, MemberOutcomes, MemberPage,
+    MembersBody, MessageBody, MessageChange, PeopleQuery, PresencePage, ProfilesBody, ReadBody, Readiness,
+    RevocationBody, Revoked, RoomBody, RoomChange, RoomLine, RoomPage, RoomView, RoomsQuery, UserLine, UserView,
+    VersionBody, VersionPage, VersionsQuery, WordsQuery,
 };
-use crate::{ConnectionCheck, DocumentVersion, IceServers, Member, Message, Profile};
+use crate::{ConnectionCheck, DocumentInfo, DocumentVersion, IceServers, Member, Message, Profile};
 
 /// How an operation is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -268,6 +269,18 @@ operations! {
 
     /// The shared documents of a room.
     DocumentList: Get "/v1/rooms/{room}/documents", Token, query (), body () => Json DocumentPage, 200;
+    /// Creates a document. The same body again changes nothing, another one is a conflict. Needs the right to manage the
+    /// room, as changing and deleting do.
+    DocumentPut: Put "/v1/rooms/{room}/documents/{document}", Token keyed,
+        query (), body DocumentBody => Json DocumentInfo, 201 200;
+    /// A document's record.
+    DocumentGet: Get "/v1/rooms/{room}/documents/{document}", Token, query (), body () => Json DocumentInfo, 200;
+    /// Changes a document's record: title, who may edit, lock, data.
+    DocumentPatch: Patch "/v1/rooms/{room}/documents/{document}", Token keyed,
+        query (), body DocumentChange => Json DocumentInfo, 200;
+    /// Deletes a document with everything in it and its versions. Every room keeps its board.
+    DocumentDelete: Delete "/v1/rooms/{room}/documents/{document}", Token keyed,
+        query (), body () => Json Committed, 200;
     /// A ticket that opens a document for a plain Yjs provider, for a minute. Open connections of the same user to the
     /// document go on with the token of this request.
     DocumentTicket: Post "/v1/rooms/{room}/documents/{document}/ticket", Token,
@@ -289,6 +302,9 @@ operations! {
     /// A version's content as JSON, by the names of its roots.
     VersionJson: Get "/v1/rooms/{room}/documents/{document}/versions/{version}/json", Token,
         query (), body () => Json serde_json::Value, 200;
+    /// Deletes a version: who kept it may while they may edit, and who manages the room.
+    VersionDelete: Delete "/v1/rooms/{room}/documents/{document}/versions/{version}", Token,
+        query (), body () => Nothing (), 204;
     /// Sets a document back to a version, by a new edit; the answer is the version that keeps what was there.
     VersionRestore: Post "/v1/rooms/{room}/documents/{document}/versions/{version}/restore", Token,
         query (), body () => Json DocumentVersion, 200;

@@ -1,6 +1,9 @@
 //! Shared documents.
 
-use super::call::{Call, json};
+use super::{
+    call::{Call, json, located, nothing},
+    members::committed,
+};
 use crate::hub::{DocumentKey, content_json};
 use axum::{
     body::Body,
@@ -8,8 +11,8 @@ use axum::{
     response::Response,
 };
 use stoa_protocol::{
-    Fault,
-    http::{DocumentPage, DocumentTicket, VersionBody, VersionPage, VersionsQuery},
+    Command, DocCreate, DocDelete, DocUpdate, DocumentInfo, ErrorCode, Fault,
+    http::{DocumentBody, DocumentChange, DocumentPage, DocumentTicket, VersionBody, VersionPage, VersionsQuery},
     limits,
 };
 
@@ -21,6 +24,56 @@ fn key(call: &Call) -> Result<DocumentKey, Fault> {
 pub async fn list(call: Call) -> Result<Response, Fault> {
     let documents = call.hub().document_list(call.who()?, &call.room()?).await?;
     json(StatusCode::OK, &DocumentPage { documents })
+}
+
+/// Creates a document.
+pub async fn put(call: Call) -> Result<Response, Fault> {
+    let DocumentKey { room, document } = key(&call)?;
+    let DocumentBody { kind, title, edit, locked, data } = call.body()?;
+    let wanted = DocumentInfo { document: document.clone(), kind, title, edit, locked, data, created_at: 0 };
+    let DocumentInfo { title, edit, data, .. } = wanted.clone();
+    let key = call.key_or_fresh(None)?;
+    let create = DocCreate { room: room.clone(), key, document: document.clone(), kind, title, edit, locked, data };
+    let created = call.hub().command(call.who()?, Command::DocCreate(create)).await;
+    let info = record(&call).await;
+    let status = match (created, &info) {
+        (Ok(_), _) => StatusCode::CREATED,
+        // Whoever did not hear the answer asks again, and gets it.
+        (Err(fault), Ok(there))
+            if fault.code == ErrorCode::Conflict
+                && *there == (DocumentInfo { created_at: there.created_at, ..wanted }) =>
+        {
+            StatusCode::OK
+        }
+        (Err(fault), _) => return Err(fault),
+    };
+    let place = call.location(&format!("/v1/rooms/{room}/documents/{document}"));
+    Ok(located(json(status, &info?)?, place))
+}
+
+/// A document's record.
+pub async fn get(call: Call) -> Result<Response, Fault> {
+    json(StatusCode::OK, &record(&call).await?)
+}
+
+/// Changes a document's record.
+pub async fn patch(call: Call) -> Result<Response, Fault> {
+    let DocumentKey { room, document } = key(&call)?;
+    let DocumentChange { title, edit, locked, data } = call.body()?;
+    let update = DocUpdate { room, key: call.key_or_fresh(None)?, document, title, edit, locked, data };
+    call.hub().command(call.who()?, Command::DocUpdate(update)).await?;
+    json(StatusCode::OK, &record(&call).await?)
+}
+
+/// Deletes a document.
+pub async fn delete(call: Call) -> Result<Response, Fault> {
+    let DocumentKey { room, document } = key(&call)?;
+    let delete = DocDelete { room: room.clone(), key: call.key_or_fresh(None)?, document };
+    committed(room, call.hub().command(call.who()?, Command::DocDelete(delete)).await?)
+}
+
+async fn record(call: &Call) -> Result<DocumentInfo, Fault> {
+    call.hub().document_access(call.who()?, &key(call)?).await.map(|(info, _)| info)
 }
 
 /// What opens a document for a plain Yjs provider.
@@ -70,6 +123,12 @@ pub async fn version(call: Call) -> Result<Response, Fault> {
 pub async fn version_as_json(call: Call) -> Result<Response, Fault> {
     let content = call.hub().version_content(call.who()?, &key(&call)?, call.path("version")?).await?;
     content_json(&content).map(text)
+}
+
+/// Deletes a version.
+pub async fn forget(call: Call) -> Result<Response, Fault> {
+    call.hub().delete_version(call.who()?, &key(&call)?, call.path("version")?).await?;
+    Ok(nothing())
 }
 
 /// Sets a document back.

@@ -14,7 +14,7 @@ use super::{
 use crate::storage::{DocumentBatch, DocumentKey, Saved, StoreError};
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 use stoa_protocol::{Epoch, Fault, Refusal, UserId, limits, wire as codes};
-use stoa_rooms::document::{Span, Walked, count_structs, read_awareness, read_state_vector};
+use stoa_rooms::document::{Span, Walked, read_awareness, read_state_vector};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -30,8 +30,6 @@ const IDLE: Duration = Duration::from_secs(30);
 const IDLE_UNSAVED: Duration = Duration::from_secs(120);
 /// Bytes that wait for their save while the store does not answer; then edits are refused.
 const UNSAVED_BYTES: usize = 8 * 1024 * 1024;
-/// Largest document, bytes of its state. Ten times the board of ten thousand shapes.
-const DOCUMENT_BYTES: usize = 24 * 1024 * 1024;
 /// Most structs of a document: some 150 bytes of memory each.
 const DOCUMENT_STRUCTS: u32 = 1_000_000;
 /// Saves after which the state is written as one, and bytes: opening reads no more than that besides the state.
@@ -94,6 +92,9 @@ pub(super) struct Actor {
     pub(super) changed: bool,
     pub(super) version_at: Instant,
     idle_at: Instant,
+    /// How full it is, as it was told last; and when that is measured again, after something was deleted.
+    told_fill: Option<u8>,
+    measure_at: Option<Instant>,
     /// yrs failed: the replica is to be built anew.
     broken: bool,
     over: bool,
@@ -177,6 +178,8 @@ impl Actor {
             changed: false,
             version_at: now,
             idle_at: now + IDLE,
+            told_fill: None,
+            measure_at: None,
             broken: false,
             over: false,
         })
@@ -188,7 +191,7 @@ impl Actor {
         let idle = self.attachments.is_empty().then_some(self.idle_at);
         let version = self.changed.then_some(self.version_at + VERSION_EVERY);
         let far = Instant::now() + Duration::from_secs(3_600);
-        [save, aware, idle, version].into_iter().flatten().min().unwrap_or(far)
+        [save, aware, idle, version, self.measure_at].into_iter().flatten().min().unwrap_or(far)
     }
 
     async fn tick(&mut self) {
@@ -202,6 +205,10 @@ impl Actor {
         }
         if self.changed && now >= self.version_at + VERSION_EVERY {
             self.keep_time_version().await;
+        }
+        if self.measure_at.is_some_and(|at| now >= at) {
+            self.measure();
+            self.tell_fill(false);
         }
         if self.attachments.is_empty() && now >= self.idle_at {
             let unsaved = !self.pending.is_empty() || self.saving.is_some();
@@ -225,7 +232,7 @@ impl Actor {
                     let mut attachment = Attachment::new(conn.clone(), line, name, may_edit);
                     attachment.told = Some(info.clone());
                     self.attachments.push(attachment);
-                    opened(&self.key, line, self.epoch.clone(), info, may_edit)
+                    opened(&self.key, line, self.epoch.clone(), info, may_edit, self.fill())
                 });
                 let attached = outcome.is_ok();
                 // Who does not wait any more detaches.
@@ -329,7 +336,8 @@ impl Actor {
         }
         let user = user.user.clone();
         match self.take(conn, batch, user, update) {
-            Ok(()) => {}
+            Ok(()) => self.attachment(conn).into_iter().for_each(Attachment::whole),
+            Err(Refusal::Gap) if batch.is_none() && self.ask_for_more(conn) => {}
             Err(reason) => self.refuse(conn, batch, reason),
         }
     }
@@ -377,20 +385,6 @@ impl Actor {
     /// Takes an edit of the server's own, made for somebody.
     pub(super) fn take_own(&mut self, user: UserId, update: Vec<u8>) -> Result<(), Refusal> {
         self.take(0, None, user, update)
-    }
-
-    fn need_room(&mut self, more: usize) -> Result<(), Refusal> {
-        if self.size + more <= DOCUMENT_BYTES && self.replica.structs() < DOCUMENT_STRUCTS {
-            return Ok(());
-        }
-        // What was counted is the most that it may be; now it is looked at.
-        let state = self.content().map_err(|_| Refusal::Internal)?;
-        self.size = state.len();
-        self.replica.set_structs(count_structs(&state).unwrap_or(u32::MAX));
-        match self.size + more <= DOCUMENT_BYTES && self.replica.structs() < DOCUMENT_STRUCTS {
-            true => Ok(()),
-            false => Err(Refusal::Full),
-        }
     }
 
     fn begin_save(&mut self) {
@@ -489,6 +483,7 @@ impl Actor {
         if self.rows >= FOLD_ROWS || self.unfolded >= FOLD_BYTES.max(self.size / 2) {
             self.fold();
         }
+        self.follow_fill(edits.iter().any(|edit| edit.walked.deletes > 0));
     }
 
     async fn pass_on(&mut self, edits: &[Accepted], update: &[u8]) {

@@ -11,6 +11,9 @@ use stoa_protocol::{CloseCode, DocumentFrame, Fault, Refusal};
 
 /// Refusals that are no honest mistake; then the connection is closed.
 const STRIKES: u32 = 10;
+/// Updates in a row that may build on what the server lacks, from a provider that was asked for it: the keys that are
+/// pressed until the answer is here.
+const GAPS: u32 = 256;
 
 /// A connection in a document.
 pub struct Attachment {
@@ -31,6 +34,8 @@ pub struct Attachment {
     /// The awareness tick that it has for certain, and the one that was sent last.
     pub aware: (u64, u64),
     strikes: u32,
+    /// Updates in a row that built on what the server lacks.
+    gaps: u32,
 }
 
 /// What a connection has of the content.
@@ -65,6 +70,7 @@ impl Attachment {
             speaks_for: BTreeSet::new(),
             aware: (0, 0),
             strikes: 0,
+            gaps: 0,
         }
     }
 
@@ -158,6 +164,24 @@ impl Attachment {
             tracing::info!(user = %self.conn.user, ?reason, "closed after too many refused updates");
             self.conn.mailbox.close(CloseCode::BadRequest);
         }
+    }
+
+    /// An edit builds on what the server lacks: the provider is asked for that, once and now and then again. The answer
+    /// is whether it may still come.
+    pub fn gap(&mut self, vector: &[u8]) -> bool {
+        self.gaps += 1;
+        if self.gaps > GAPS {
+            return false;
+        }
+        if self.gaps.is_power_of_two() {
+            self.tell_step1(vector);
+        }
+        true
+    }
+
+    /// An edit was taken: nothing is lacking.
+    pub fn whole(&mut self) {
+        self.gaps = 0;
     }
 
     /// It is no longer in the document.

@@ -3,7 +3,7 @@
 use super::{super::Hub, DocumentCell};
 use crate::{identity::Identity, storage::DocumentKey};
 use std::sync::Arc;
-use stoa_protocol::{DocumentInfo, DocumentVersion, Fault, RoomId, limits};
+use stoa_protocol::{Capability, DocumentInfo, DocumentVersion, Fault, RoomId, limits};
 
 impl Hub {
     /// Whoever is in the room may read a document; tells its record, and whether they may edit.
@@ -96,6 +96,37 @@ impl Hub {
         title: String,
     ) -> Result<DocumentVersion, Fault> {
         self.need_edit(who, key).await?.keep(title, who.user.clone()).await
+    }
+
+    /// Deletes a version: who kept it may while they may edit, and who manages the room.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `unavailable`.
+    pub async fn delete_version(
+        self: &Arc<Self>,
+        who: &Identity,
+        key: &DocumentKey,
+        version: u64,
+    ) -> Result<DocumentVersion, Fault> {
+        let (_, may_edit) = self.document_access(who, key).await?;
+        let manages = {
+            let cell = self.room(&key.room).await?;
+            let live = cell.lock();
+            let access = live.room.access(&who.actor(&key.room), self.clock.now());
+            access.is_ok_and(|access| access.has(Capability::Manage))
+        };
+        let none = || Fault::not_found("version");
+        let found = self.store.versions(key, Some(version.saturating_add(1)), 1).await;
+        let found = found.map_err(|error| self.store_fault(error))?;
+        let found = found.into_iter().find(|found| found.version == version).ok_or_else(none)?;
+        let keeps = may_edit && found.by.as_ref() == Some(&who.user);
+        if !manages && !keeps {
+            return Err(Fault::forbidden("who kept a version deletes it, or who manages the room"));
+        }
+        match self.store.drop_version(key, version).await.map_err(|error| self.store_fault(error))? {
+            true => Ok(found),
+            false => Err(none()),
+        }
     }
 
     /// Sets a document back; tells the version that keeps what was there.

@@ -139,6 +139,10 @@ impl Hub {
                 let kept = self.keep_version(who, &key(&ask.room, &ask.document), ask.title.clone()).await;
                 kept.map(|version| Reply::Version { version })
             }
+            Command::DocVersionDelete(ask) => {
+                let gone = self.delete_version(who, &key(&ask.room, &ask.document), ask.version).await;
+                gone.map(|version| Reply::Version { version })
+            }
             Command::DocRestore(ask) => {
                 let kept = self.restore_document(who, &key(&ask.room, &ask.document), ask.version).await;
                 kept.map(|version| Reply::Version { version })

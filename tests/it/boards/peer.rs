@@ -36,6 +36,8 @@ pub struct Peer {
     parts: Vec<u8>,
     told: VecDeque<Value>,
     synced: bool,
+    /// How full it was when it was opened.
+    pub opened_fill: Option<u64>,
 }
 
 impl Peer {
@@ -52,6 +54,7 @@ impl Peer {
             parts: vec![],
             told: VecDeque::new(),
             synced: false,
+            opened_fill: None,
         };
         peer.reopen(server).await;
         peer
@@ -72,6 +75,7 @@ impl Peer {
         self.say(json!({"type": "doc.open", "id": 3, "room": self.room, "document": "board"})).await;
         let opened = self.answer(3).await;
         self.channel = opened["result"]["channel"].as_u64().expect("a channel");
+        self.opened_fill = opened["result"]["fill"].as_u64();
         let vector = self.doc.transact().state_vector().encode_v1();
         self.send(&[&[wire::SYNC as u8, wire::STEP1 as u8][..], &with_length(&vector)].concat()).await;
         self.settle().await;
@@ -219,6 +223,59 @@ impl Peer {
     /// Reads until the document is closed.
     pub async fn told_closed(&mut self) {
         self.until("the end", |frame| frame["type"] == "doc.closed").await;
+    }
+
+    /// Sets a key to so many bytes that cannot be told shorter, and sends it.
+    pub async fn draw_bytes(&mut self, key: &str, bytes: usize) {
+        let update = {
+            let map = self.doc.get_or_insert_map("elements");
+            let mut txn = self.doc.transact_mut();
+            map.insert(&mut txn, key, "x".repeat(bytes));
+            txn.encode_update_v1()
+        };
+        self.send_edit(&update).await;
+    }
+
+    /// Removes a key, and sends it.
+    pub async fn erase(&mut self, key: &str) {
+        let update = {
+            let map = self.doc.get_or_insert_map("elements");
+            let mut txn = self.doc.transact_mut();
+            map.remove(&mut txn, key);
+            txn.encode_update_v1()
+        };
+        self.send_edit(&update).await;
+    }
+
+    /// Reads until the last edit is saved or refused.
+    pub async fn saved_or_refused(&mut self) -> Result<(), Refusal> {
+        while self.saved < self.batch {
+            if self.told.iter().any(|frame| frame["type"] == "doc.refused") {
+                return Err(self.refused().await);
+            }
+            self.read("an answer").await;
+        }
+        Ok(())
+    }
+
+    /// How full it is, as it was told until now.
+    pub fn fills(&mut self) -> Vec<Option<u64>> {
+        let (fills, others): (VecDeque<Value>, _) =
+            self.told.drain(..).partition(|frame: &Value| frame["type"] == "doc.fill");
+        self.told = others;
+        fills.iter().map(|frame| frame["percent"].as_u64()).collect()
+    }
+
+    /// Reads until so many keys are drawn here: a large state comes in parts, and may come last.
+    pub async fn has(&mut self, keys: usize) {
+        while self.entries().len() < keys {
+            self.read("the content").await;
+        }
+    }
+
+    /// Reads until it is told that it is below what is told.
+    pub async fn until_not_full(&mut self) {
+        self.until("room", |frame| frame["type"] == "doc.fill" && frame["percent"].is_null()).await;
     }
 
     /// What is drawn, by key.

@@ -65,6 +65,28 @@ async fn two_unmodified_providers_end_equal_to_each_other_and_to_what_is_stored(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_types_before_the_synchronisation_is_asked_for_what_is_lacking_and_stays_connected() {
+    let server = Server::start(Backend::Sqlite).await;
+    let (_host, id) = a_room(&server, "yjs").await;
+    let hasty = Command::new("node")
+        .arg("hasty.mjs")
+        .args([&server.port().to_string(), "yjs", "board", &Token::of("ada").sign()])
+        .current_dir(folder())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node is there");
+    let told: serde_json::Value = serde_json::from_str(&outcome(hasty).await).expect("JSON");
+    assert_eq!(told["refused"], 0, "nothing is called a refusal that comes again by itself");
+    assert_eq!(told["closed"], serde_json::json!([]), "the connection stays");
+    let mut board = Peer::open(&server, "ben", &id).await;
+    board.settle().await;
+    let typed = told["typed"].as_u64().expect("a number");
+    assert_eq!(board.entries().len() as u64, typed, "everything arrived");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_server_stopped_two_providers_differ() {
     let mut server = Server::start(Backend::Sqlite).await;
     let (_host, _id) = a_room(&server, "yjs").await;

@@ -9,7 +9,8 @@ use stoa_protocol::{
 /// A legal body of each operation.
 fn body(operation: Operation) -> Option<Value> {
     match operation {
-        Operation::VersionPost => Some(json!({"title": "x"})),
+        Operation::VersionPost | Operation::DocumentPatch => Some(json!({"title": "x"})),
+        Operation::DocumentPut => Some(json!({"kind": "notes"})),
         Operation::DevLogin => Some(json!({"name": "x"})),
         Operation::RoomPost | Operation::RoomPut => Some(json!({"kind": "group"})),
         Operation::RoomPatch => Some(json!({"title": "x"})),
@@ -60,12 +61,15 @@ fn body(operation: Operation) -> Option<Value> {
         | Operation::UserDelete
         | Operation::UserExport
         | Operation::DocumentList
+        | Operation::DocumentGet
+        | Operation::DocumentDelete
         | Operation::DocumentTicket
         | Operation::DocumentContent
         | Operation::DocumentJson
         | Operation::VersionList
         | Operation::VersionContent
         | Operation::VersionJson
+        | Operation::VersionDelete
         | Operation::VersionRestore
         | Operation::BlobPost
         | Operation::BlobGet => None,
