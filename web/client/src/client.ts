@@ -368,6 +368,7 @@ export class Client extends Emitter<ClientEvents> {
       case "doc.saved":
       case "doc.refused":
       case "doc.rights":
+      case "doc.fill":
       case "doc.closed":
       case "doc.reset":
         return this.#channels.hear(frame);

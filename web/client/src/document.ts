@@ -1,16 +1,21 @@
 // A shared document: a Yjs document that stays the same as the server's, over every reconnect.
 //
 // Invariant: an edit of this user is in exactly one of three places until it is saved: waiting to be sent, on its way
-// under a batch's number, or, when it was refused, put aside. Nothing is dropped without being told.
+// under a batch's number, or, when it was refused, put aside. Nothing is dropped without being told, and what is put
+// aside is kept before the replica that holds it is given up.
 import { createDecoder, readVarUint, readVarUint8Array } from "lib0/decoding";
 import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from "lib0/encoding";
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from "y-protocols/awareness";
 import * as Y from "yjs";
+import { type Aside, type AsideShelf, Asides } from "./asides.ts";
+import { backoff } from "./backoff.ts";
 import type { Port } from "./channels.ts";
 import type { Client } from "./client.ts";
 import { type Clock, systemClock, Timers } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import { StoaError } from "./errors.ts";
+import { replicaName, WAITING } from "./forget.ts";
+import { Outgoing } from "./outgoing.ts";
 import type {
   DocumentFrame,
   DocumentInfo,
@@ -20,6 +25,7 @@ import type {
   Refusal as Reason,
   RoomId,
 } from "./protocol.ts";
+import { split } from "./split.ts";
 
 /** Messages of the binary frames. */
 const WIRE = { sync: 0, awareness: 1, queryAwareness: 3, edit: 100, part: 101 } as const;
@@ -31,8 +37,10 @@ const COLLECT_MS = 50;
 const AWARENESS_MS = 40;
 /** Nothing that the server sends in parts is larger. */
 const MOST_PARTS_BYTES = 256 * 1024 * 1024;
-/** Refused work that is kept for its author. */
-const MOST_ASIDE = 20;
+/** Bytes of one edit, for a server that takes more: what others send finds room between two of them. */
+const PIECE_BYTES = 256 * 1024;
+/** A server that failed is given the same work so often before it is put aside. */
+const MOST_ATTEMPTS = 4;
 
 /** Keeps a replica over a reload and over a time offline. */
 export interface Replica {
@@ -51,17 +59,9 @@ export interface Replica {
 export interface DocumentOptions {
   /** Begins to keep a document under a name; without it a replica lives as long as the page. */
   replica?: (name: string, doc: Y.Doc) => Replica;
+  /** Keeps work that was not taken under a name; without it such work lives as long as the page. */
+  asides?: (name: string) => AsideShelf;
   clock?: Clock;
-}
-
-/** Work that was not taken, kept for its author to copy. */
-export interface Aside {
-  id: number;
-  at: number;
-  reason: Reason | "reset";
-  message: string;
-  /** The whole replica with the work in it, as one update. */
-  update: Uint8Array;
 }
 
 export interface DocumentState {
@@ -73,6 +73,8 @@ export interface DocumentState {
   mayEdit: boolean;
   /** Edits that are not saved yet. */
   waiting: number;
+  /** How much of what the document may hold is used, percent; told from 80 on. */
+  fill?: number;
   /** Why it is `refused`. */
   fault?: Fault;
   aside: readonly Aside[];
@@ -86,11 +88,6 @@ export interface DocumentEvents {
   saved: number;
 }
 
-interface Batch {
-  number: number;
-  edits: number;
-}
-
 /** Opens a document of a room; the room must be open, or be opened, on the client. */
 export class SharedDocument extends Emitter<DocumentEvents> {
   readonly client: Client;
@@ -100,24 +97,27 @@ export class SharedDocument extends Emitter<DocumentEvents> {
   awareness!: Awareness;
   readonly #options: DocumentOptions;
   readonly #timers: Timers;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #replica: Replica | undefined;
+  /** Until what was kept of a replica that was given up is gone. */
+  #cleared: Promise<unknown> = Promise.resolve();
   #port: Port | undefined;
   #phase: DocumentState["phase"] = "opening";
   #hasContent = false;
   #info: DocumentInfo | undefined;
   #mayEdit = false;
   #fault: Fault | undefined;
-  #aside: readonly Aside[] = [];
-  #lastAside = 0;
+  #asides = new Asides(undefined);
+  #fill: number | undefined;
   #epoch: string | undefined;
   /** Between the server's step 1 and the loss of the connection: edits may be sent. */
   #isSynced = false;
   #queue: Uint8Array[] = [];
   /** Edits that are neither in `#queue` nor on their way: made offline, or before a reload. */
   #unsent = 0;
-  #onTheirWay: Batch[] = [];
-  #lastBatch = 0;
+  readonly #outgoing = new Outgoing();
+  /** Refusals that pass, in a row. */
+  #attempts = 0;
   #limit = 1024 * 1024;
   #awarenessLimit = 8 * 1024;
   #parts: Uint8Array[] = [];
@@ -130,9 +130,8 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     this.room = room;
     this.name = name;
     this.#options = options;
-    const clock = options.clock ?? systemClock;
-    this.#timers = new Timers(clock);
-    this.#now = () => clock.now();
+    this.#clock = options.clock ?? systemClock;
+    this.#timers = new Timers(this.#clock);
     this.#build();
     void this.#begin();
   }
@@ -144,15 +143,16 @@ export class SharedDocument extends Emitter<DocumentEvents> {
       info: this.#info,
       mayEdit: this.#mayEdit,
       waiting: this.#waiting,
+      fill: this.#fill,
       fault: this.#fault,
-      aside: this.#aside,
+      aside: this.#asides.all,
     };
     return this.#state;
   }
 
   /** Drops work that was put aside: its author has it, or does not want it. */
   forget(aside: number): void {
-    this.#aside = this.#aside.filter(({ id }) => id !== aside);
+    this.#asides.drop(aside);
     this.#changed();
   }
 
@@ -183,6 +183,11 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     return reply.version;
   }
 
+  /** Deletes a version: its keeper may, and who manages the room. */
+  async deleteVersion(version: number): Promise<void> {
+    await this.client.once({ type: "doc.version.delete", room: this.room, document: this.name, version });
+  }
+
   /** A version as a document of its own, to look at. */
   async preview(version: number): Promise<Y.Doc> {
     const path = `v1/rooms/${this.room}/documents/${this.name}/versions/${version}/content`;
@@ -203,18 +208,23 @@ export class SharedDocument extends Emitter<DocumentEvents> {
 
   close(): void {
     this.#flush();
+    this.#pump(true);
     this.#phase = "closed";
     this.#timers.end();
     this.#port?.close();
     this.awareness.destroy();
     void this.#replica?.close();
+    this.#asides.close();
     this.doc.off("update", this.#edited);
     this.silence();
   }
 
+  get #isClosed(): boolean {
+    return this.#phase === "closed";
+  }
+
   get #waiting(): number {
-    const onTheirWay = this.#onTheirWay.reduce((sum, { edits }) => sum + edits, 0);
-    return onTheirWay + this.#queue.length + this.#unsent;
+    return this.#outgoing.edits + this.#queue.length + this.#unsent;
   }
 
   #build(): void {
@@ -225,8 +235,15 @@ export class SharedDocument extends Emitter<DocumentEvents> {
   }
 
   async #begin(): Promise<void> {
+    // What is kept belongs to somebody: who this is may be known only when the server has told.
+    if (this.#options.replica || this.#options.asides) await this.#known();
+    if (this.#isClosed) return;
+    if (this.#options.asides) {
+      this.#asides = new Asides(this.#options.asides(this.#key));
+      void this.#asides.load().then(() => this.#changed());
+    }
     await this.#load();
-    if (this.#phase === "closed") return;
+    if (this.#isClosed) return;
     this.#port = this.client.port(this.room, this.name, {
       opened: (opened) => this.#opened(opened),
       frame: (frame) => this.#hear(frame),
@@ -243,8 +260,20 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     this.#port.retry();
   }
 
+  #known(): Promise<void> {
+    const { client } = this;
+    if (client.state.user !== undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = client.on("change", ({ user }) => {
+        if (user === undefined) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
   get #key(): string {
-    return `stoa:${this.client.state.user ?? ""}:${this.room}:${this.name}`;
+    return replicaName(this.client.state.user ?? "", this.room, this.name);
   }
 
   async #load(): Promise<void> {
@@ -256,7 +285,7 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     this.#replica = replica;
     doc.on("update", this.#edited);
     await replica.loaded;
-    const [epoch, unsent] = await Promise.all([replica.get("epoch"), replica.get("waiting")]);
+    const [epoch, unsent] = await Promise.all([replica.get("epoch"), replica.get(WAITING)]);
     if (this.doc !== doc) return;
     if (typeof epoch === "string") this.#epoch = epoch;
     if (typeof unsent === "number") this.#unsent += unsent;
@@ -268,6 +297,7 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     this.#info = opened.info;
     this.#mayEdit = opened.may_edit;
     this.#limit = opened.update_bytes;
+    this.#fill = opened.fill;
     this.#awarenessLimit = opened.awareness_bytes;
     this.#parts = [];
     this.#partBytes = 0;
@@ -289,22 +319,32 @@ export class SharedDocument extends Emitter<DocumentEvents> {
 
   #lost(): void {
     // Everything that is not saved is sent again as one batch, by what the server then says that it has.
-    this.#unsent = this.#waiting;
-    this.#queue = [];
-    this.#onTheirWay = [];
-    this.#isSynced = false;
-    this.#timers.clear("flush");
+    this.#keepWaiting();
+    this.#timers.clear("again");
     if (this.#phase !== "refused") this.#phase = "offline";
     const others = [...this.awareness.getStates().keys()].filter((id) => id !== this.doc.clientID);
     removeAwarenessStates(this.awareness, others, this);
     this.#changed();
   }
 
+  #keepWaiting(): void {
+    this.#unsent = this.#waiting;
+    this.#queue = [];
+    this.#outgoing.clear();
+    this.#isSynced = false;
+    this.#timers.clear("flush");
+  }
+
   #hear(frame: DocumentFrame): void {
     switch (frame.type) {
       case "doc.saved":
-        this.#onTheirWay = this.#onTheirWay.filter(({ number }) => number > frame.batch);
+        this.#attempts = 0;
+        this.#outgoing.saved(frame.batch);
+        this.#pump();
         this.emit("saved", frame.batch);
+        break;
+      case "doc.fill":
+        this.#fill = frame.percent;
         break;
       case "doc.refused":
         return this.#refused(frame);
@@ -325,26 +365,43 @@ export class SharedDocument extends Emitter<DocumentEvents> {
 
   #refused({ batch, reason, message }: Extract<DocumentFrame, { type: "doc.refused" }>): void {
     // Of a replica that was given up already: it was built on what was refused.
-    if (batch !== undefined && !this.#onTheirWay.some(({ number }) => number === batch)) return;
+    if (batch !== undefined && !this.#outgoing.has(batch)) return;
+    if (this.#passes(reason)) return this.#again();
+    this.#attempts = 0;
     this.#rebuild({ reason, message });
     this.#step1();
+    this.#changed();
+  }
+
+  /** Whether the same work may be taken later. A store that is away comes back; a fault may be there to stay. */
+  #passes(reason: Reason): boolean {
+    if (reason === "unavailable") return true;
+    return (reason === "internal" || reason === "gap") && this.#attempts < MOST_ATTEMPTS;
+  }
+
+  /** Asks after a while what the server has, and sends what it then lacks. */
+  #again(): void {
+    this.#keepWaiting();
+    const wait = backoff(this.#attempts, this.#clock.random());
+    this.#attempts += 1;
+    this.#timers.set("again", wait, () => this.#step1());
     this.#changed();
   }
 
   /** Begins with an empty document, and puts aside what was not saved. */
   #rebuild({ reason, message }: { reason: Aside["reason"]; message: string }): void {
     const [old, oldAwareness] = [this.doc, this.awareness];
+    let kept = Promise.resolve();
     if (this.#waiting > 0) {
-      this.#lastAside += 1;
       const update = Y.encodeStateAsUpdate(old);
-      const aside = { id: this.#lastAside, at: this.#now(), reason, message, update };
-      this.#aside = [...this.#aside, aside].slice(-MOST_ASIDE);
+      const id = this.#asides.newId(this.#clock.random());
+      const aside = { id, at: this.#clock.now(), reason, message, update };
+      kept = this.#asides.put(aside);
       this.emit("aside", aside);
     }
-    this.#queue = [];
+    this.#keepWaiting();
     this.#unsent = 0;
-    this.#onTheirWay = [];
-    this.#isSynced = false;
+    this.#timers.clear("again");
     if (this.#phase === "open") this.#phase = "opening";
     old.off("update", this.#edited);
     const mine = oldAwareness.getLocalState();
@@ -354,7 +411,12 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     this.#build();
     if (mine) this.awareness.setLocalState(mine);
     const { doc } = this;
-    void replica?.clear().then(() => {
+    // One after the other: what is kept has one name.
+    this.#cleared = Promise.all([this.#cleared, kept]).then(
+      () => replica?.clear(),
+      () => replica?.clear(),
+    );
+    void this.#cleared.then(() => {
       if (this.doc !== doc || this.#phase === "closed") return;
       this.#replica = this.#options.replica?.(this.#key, doc);
       if (this.#epoch !== undefined) void this.#replica?.set("epoch", this.#epoch);
@@ -415,7 +477,8 @@ export class SharedDocument extends Emitter<DocumentEvents> {
     const edits = this.#waiting;
     this.#queue = [];
     this.#unsent = 0;
-    this.#onTheirWay = [];
+    this.#outgoing.clear();
+    this.#timers.clear("again");
     if (edits > 0 || (hasStructs && this.#mayEdit)) this.#send(missing, Math.max(edits, 1));
     this.#changed();
   }
@@ -433,36 +496,34 @@ export class SharedDocument extends Emitter<DocumentEvents> {
   #flush(): void {
     this.#timers.clear("flush");
     if (!this.#isSynced) return;
-    while (this.#queue.length > 0) {
-      const part: Uint8Array[] = [];
-      let size = 0;
-      // Half of the limit: merging may add a little.
-      while (this.#queue.length > 0 && (part.length === 0 || size + (this.#queue[0]?.length ?? 0) < this.#limit / 2)) {
-        const next = this.#queue.shift() as Uint8Array;
-        part.push(next);
-        size += next.length;
-      }
-      this.#send(part.length === 1 ? (part[0] as Uint8Array) : Y.mergeUpdates(part), part.length);
-    }
+    const updates = this.#queue;
+    this.#queue = [];
+    if (updates.length > 0) this.#send(Y.mergeUpdates(updates), updates.length);
     this.#changed();
   }
 
   #send(update: Uint8Array, edits: number): void {
-    this.#lastBatch += 1;
-    const number = this.#lastBatch;
-    this.#onTheirWay.push({ number, edits });
-    // The server would end the connection over a frame of this size.
-    if (update.length > this.#limit) {
-      const message = "more was changed at once than the server takes";
-      return queueMicrotask(() =>
-        this.#refused({ type: "doc.refused", channel: 0, batch: number, reason: "too_large", message }),
-      );
+    this.#outgoing.add(split(update, Math.min(PIECE_BYTES, this.#limit)), edits);
+    this.#pump();
+  }
+
+  #pump(isLast = false): void {
+    for (let batch = this.#outgoing.next(isLast); batch; batch = this.#outgoing.next(isLast)) {
+      const { number, update } = batch;
+      if (update.length > this.#limit) {
+        // The server would end the connection over a frame of this size.
+        const message = "one value is larger than the server takes";
+        queueMicrotask(() =>
+          this.#refused({ type: "doc.refused", channel: 0, batch: number, reason: "too_large", message }),
+        );
+        return;
+      }
+      const frame = createEncoder();
+      writeVarUint(frame, WIRE.edit);
+      writeVarUint(frame, number);
+      writeVarUint8Array(frame, update);
+      this.#port?.send(toUint8Array(frame));
     }
-    const frame = createEncoder();
-    writeVarUint(frame, WIRE.edit);
-    writeVarUint(frame, number);
-    writeVarUint8Array(frame, update);
-    this.#port?.send(toUint8Array(frame));
   }
 
   readonly #moved = (
@@ -492,7 +553,7 @@ export class SharedDocument extends Emitter<DocumentEvents> {
   #changed(): void {
     this.#state = undefined;
     this.emitSoon("change", () => {
-      void this.#replica?.set("waiting", this.#waiting);
+      void this.#replica?.set(WAITING, this.#waiting);
       return this.state;
     });
   }

@@ -3,12 +3,13 @@
 
 export { Awareness } from "y-protocols/awareness";
 export * as Y from "yjs";
+export type { Aside, AsideShelf } from "./asides.ts";
 export {
-  type Aside,
   type DocumentEvents,
   type DocumentOptions,
   type DocumentState,
   type Replica,
   SharedDocument,
 } from "./document.ts";
-export { forgetReplicas, indexedDbReplica } from "./replica.ts";
+export { forgetReplicas, unsavedReplicas } from "./forget.ts";
+export { indexedDbAsides, indexedDbReplica } from "./replica.ts";

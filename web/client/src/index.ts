@@ -5,6 +5,7 @@ export type { Port, PortHandler } from "./channels.ts";
 export { Client, connect } from "./client.ts";
 export type { Clock } from "./clock.ts";
 export { NoToken, StoaError } from "./errors.ts";
+export { forgetReplicas, unsavedReplicas } from "./forget.ts";
 export type { Refusal, Socket, SocketClass, TokenProvider, TokenReason } from "./link.ts";
 export type { ClientEvents, ClientState, ConnectOptions, Once, OwnState, Query, Ring } from "./options.ts";
 export type { Durable, EntryStatus } from "./outbox.ts";

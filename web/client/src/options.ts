@@ -121,7 +121,7 @@ export type Query = Extract<
   }
 >;
 /** What changes something each time that it is asked, and has no key. */
-export type Once = Extract<Unnamed<ClientFrame>, { type: "doc.version.save" | "doc.restore" }>;
+export type Once = Extract<Unnamed<ClientFrame>, { type: "doc.version.save" | "doc.version.delete" | "doc.restore" }>;
 
 /** What a user may say of themselves; `offline` hides this device at once. */
 export type OwnState = PresenceState;

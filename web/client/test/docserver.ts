@@ -49,14 +49,21 @@ export class DocServer {
     await settle();
   }
 
-  client(clock: FakeClock, user = "ada") {
+  client(clock: FakeClock, user = "ada", isKnown = true) {
     const server = this;
     class Socket extends Peer {
       constructor() {
         super(server, user);
       }
     }
-    return connect({ url: "ws://test/v1/ws", token: () => "t", WebSocket: Socket, clock, list: false, user });
+    return connect({
+      url: "ws://test/v1/ws",
+      token: () => "t",
+      WebSocket: Socket,
+      clock,
+      list: false,
+      ...(isKnown && { user }),
+    });
   }
 }
 

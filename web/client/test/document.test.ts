@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import * as Y from "yjs";
-import { type Replica, SharedDocument } from "../src/documents.ts";
+import { type Aside, type AsideShelf, type Replica, SharedDocument } from "../src/documents.ts";
 import type { Client } from "../src/index.ts";
 import { DocServer } from "./docserver.ts";
 import { FakeClock, settle } from "./fake.ts";
@@ -17,6 +17,18 @@ afterEach(() => {
 /** What a browser keeps: it outlives the pages. */
 class Disk {
   readonly kept = new Map<string, { updates: Uint8Array[]; values: Map<string, unknown> }>();
+  readonly aside = new Map<string, Map<number, Aside>>();
+
+  readonly asides = (name: string): AsideShelf => {
+    const found = this.aside.get(name) ?? new Map<number, Aside>();
+    this.aside.set(name, found);
+    return {
+      load: async () => [...found.values()],
+      put: async (aside) => void found.set(aside.id, aside),
+      drop: async (id) => void found.delete(id),
+      close: () => {},
+    };
+  };
 
   readonly replica = (name: string, doc: Y.Doc): Replica => {
     const found = this.kept.get(name) ?? { updates: [], values: new Map<string, unknown>() };
@@ -43,7 +55,7 @@ class Disk {
 async function open(server: DocServer, clock: FakeClock, user = "ada", disk?: Disk): Promise<SharedDocument> {
   const client = server.client(clock, user);
   void client.room("r").open();
-  const document = new SharedDocument(client, "r", "board", { clock, replica: disk?.replica });
+  const document = new SharedDocument(client, "r", "board", { clock, replica: disk?.replica, asides: disk?.asides });
   opened.push({ client, document });
   await clock.advance(100);
   return document;
@@ -165,6 +177,141 @@ test("a refused edit is put aside, and the replica is the server's again", async
   expect(text(again)).toBe("more theirs");
   ada.forget(aside?.id as number);
   expect(ada.state.aside).toEqual([]);
+});
+
+test("more than a MiB from a time offline arrives in pieces, a few at a time", async () => {
+  const [server, clock] = [new DocServer(), new FakeClock()];
+  const ada = await open(server, clock);
+  await server.crash();
+  for (let each = 0; each < 30; each += 1) write(ada, `${each}: ${"x".repeat(100_000)} `);
+  server.isDown = false;
+  await clock.advance(60_000);
+  expect(ada.state).toMatchObject({ phase: "open", waiting: 30 });
+  const bytes = () => server.waiting.reduce((sum, { update }) => sum + update.length, 0);
+  for (let round = 0; ada.state.waiting > 0 && round < 20; round += 1) {
+    expect(bytes()).toBeLessThanOrEqual(1024 * 1024);
+    for (const { update } of server.waiting) expect(update.length).toBeLessThanOrEqual(256 * 1024);
+    await server.save();
+  }
+  expect(ada.state).toMatchObject({ waiting: 0, aside: [] });
+  expect(text({ doc: server.doc })).toBe(text(ada));
+  expect(text(ada).length).toBeGreaterThan(3_000_000);
+});
+
+test("one edit of megabytes arrives too", async () => {
+  const [server, clock] = [new DocServer(), new FakeClock()];
+  const ada = await open(server, clock);
+  write(ada, "long ".repeat(500_000));
+  await clock.advance(100);
+  for (let round = 0; ada.state.waiting > 0 && round < 20; round += 1) await server.save();
+  expect(ada.state).toMatchObject({ waiting: 0, aside: [] });
+  expect(text({ doc: server.doc })).toBe(text(ada));
+});
+
+test("one value that is larger than the server takes is put aside, and nothing else is lost", async () => {
+  const [server, clock] = [new DocServer(), new FakeClock()];
+  const ada = await open(server, clock);
+  write(ada, "before ");
+  await clock.advance(100);
+  await server.save();
+  ada.doc.getMap("m").set("large", "x".repeat(1_200_000));
+  await clock.advance(100);
+  expect(ada.state.aside).toMatchObject([{ reason: "too_large" }]);
+  write(ada, "after ");
+  await clock.advance(100);
+  await server.save();
+  expect(text({ doc: server.doc })).toBe("after before ");
+});
+
+test("work that was put aside outlives the page, until its author lets it go", async () => {
+  const [server, clock, disk] = [new DocServer(), new FakeClock(), new Disk()];
+  const before = await open(server, clock, "ada", disk);
+  server.refusal = "full";
+  write(before, "mine ");
+  await clock.advance(100);
+  server.refusal = undefined;
+  expect(before.state.aside).toHaveLength(1);
+  const [{ client }] = opened.splice(0, 1) as unknown as [{ client: Client }];
+  before.close();
+  client.close();
+  const after = await open(server, clock, "ada", disk);
+  const [aside] = after.state.aside;
+  expect(aside).toMatchObject({ reason: "full" });
+  const copy = new Y.Doc();
+  Y.applyUpdate(copy, aside?.update as Uint8Array);
+  expect(copy.getText("t").toString()).toBe("mine ");
+  after.forget(aside?.id as number);
+  const again = await open(server, clock, "ada", disk);
+  expect(again.state.aside).toEqual([]);
+});
+
+test("of many refusals nothing is dropped: the oldest become one", async () => {
+  const [server, clock, disk] = [new DocServer(), new FakeClock(), new Disk()];
+  const ada = await open(server, clock, "ada", disk);
+  server.refusal = "forbidden";
+  for (let each = 0; each < 30; each += 1) {
+    write(ada, `<${each}>`);
+    await clock.advance(100);
+  }
+  expect(ada.state.aside).toHaveLength(20);
+  expect(disk.aside.values().next().value?.size).toBe(20);
+  const words = ada.state.aside.map(({ update }) => {
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, update);
+    return copy.getText("t").toString();
+  });
+  for (let each = 0; each < 30; each += 1) expect(words.join("")).toContain(`<${each}>`);
+});
+
+test("while the server's store is away work waits and is sent again, however long that takes", async () => {
+  const [server, clock] = [new DocServer(), new FakeClock()];
+  const ada = await open(server, clock);
+  server.refusal = "unavailable";
+  write(ada, "one ");
+  await clock.advance(300_000);
+  write(ada, "two ");
+  await clock.advance(300_000);
+  expect(ada.state).toMatchObject({ phase: "open", waiting: 2, aside: [] });
+  server.refusal = undefined;
+  await clock.advance(60_000);
+  await server.save();
+  expect(ada.state).toMatchObject({ waiting: 0, aside: [] });
+  expect(text({ doc: server.doc })).toBe("two one ");
+});
+
+test("a server that fails over the same work again and again gets it a few times, and then it is put aside", async () => {
+  const [server, clock] = [new DocServer(), new FakeClock()];
+  const ada = await open(server, clock);
+  server.refusal = "internal";
+  write(ada, "unlucky");
+  await clock.advance(300_000);
+  expect(server.edits).toBe(5);
+  expect(ada.state).toMatchObject({ waiting: 0, aside: [{ reason: "internal" }] });
+});
+
+test("it is told how full the document is", async () => {
+  const [server, clock] = [new DocServer(), new FakeClock()];
+  const ada = await open(server, clock);
+  expect(ada.state.fill).toBeUndefined();
+  const [peer] = [...server.peers];
+  peer?.say({ type: "doc.fill", channel: 3, percent: 83 });
+  await settle();
+  expect(ada.state.fill).toBe(83);
+  peer?.say({ type: "doc.fill", channel: 3 });
+  await settle();
+  expect(ada.state.fill).toBeUndefined();
+});
+
+test("nothing is kept under nobody's name: it waits until the server has told who this is", async () => {
+  const [server, clock, disk] = [new DocServer(), new FakeClock(), new Disk()];
+  const client = server.client(clock, "an: odd/name", false);
+  void client.room("r").open();
+  const document = new SharedDocument(client, "r", "board", { clock, replica: disk.replica, asides: disk.asides });
+  opened.push({ client, document });
+  expect([...disk.kept.keys()]).toEqual([]);
+  await clock.advance(100);
+  expect(document.state.phase).toBe("open");
+  expect([...disk.kept.keys()]).toEqual(["stoa:an%3A%20odd%2Fname:r:board"]);
 });
 
 test("answers about batches behind a refused one do not disturb the new replica", async () => {
