@@ -1,7 +1,8 @@
 import { useEffect, useState } from "react";
 import { Avatar } from "./Avatar.tsx";
 import { useClient, useClientState } from "./hooks.ts";
-import { ExitIcon, GearIcon } from "./icons.tsx";
+import { GearIcon } from "./icons.tsx";
+import { LogOut } from "./LogOut.tsx";
 import { onPresence, PLAIN, readPresence } from "./presence.ts";
 import { statusText } from "./status.ts";
 import { Name } from "./text.tsx";
@@ -35,12 +36,7 @@ export function Self({ onLogOut }: { onLogOut: (() => void) | undefined }) {
         <GearIcon />
         <span className="hidden">{words.settings}</span>
       </button>
-      {onLogOut && (
-        <button type="button" className="icon-button" title={words.logOut} onClick={onLogOut}>
-          <ExitIcon />
-          <span className="hidden">{words.logOut}</span>
-        </button>
-      )}
+      {onLogOut && <LogOut user={user} onLogOut={onLogOut} />}
     </footer>
   );
 }

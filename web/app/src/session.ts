@@ -1,6 +1,6 @@
 // Who uses this page. A token comes from the page around this one, from the address, for the code of a join link, or,
 // on a development server, for a name.
-import { type Client, connect, NoToken, type TokenProvider } from "@stoa/client";
+import { type Client, connect, forgetReplicas, NoToken, type TokenProvider } from "@stoa/client";
 import { createContext, useContext } from "react";
 import { call, type Exchanged } from "./api.ts";
 import type { PageConfig } from "./config.ts";
@@ -103,10 +103,12 @@ export function isKnownCode(code: string): boolean {
   return guests().some((guest) => guest.code === code);
 }
 
-/** Ends the session of this tab. */
-export function logOut(session: Session): void {
-  session.client.close();
+/** Ends the session of this tab. What the browser keeps of the user's documents goes with it. */
+export function logOut({ client }: Session): void {
+  const { user } = client.state;
+  client.close();
   tab.removeItem(LOGIN);
+  if (user !== undefined) void forgetReplicas(user);
 }
 
 /** The login page, which is to come back to this address with a token in its fragment. None when there is none. */

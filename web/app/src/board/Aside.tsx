@@ -1,11 +1,10 @@
-// Work that was not taken: told, and kept until its author has copied it or let it go.
-import { type SharedDocument, type Aside as Work, Y } from "@stoa/client/documents";
+// Work that was not taken: told, and kept until its author has put it back, copied it or let it go.
+import type { SharedDocument, Aside as Work } from "@stoa/client/documents";
 import { useMemo } from "react";
 import { say } from "../told.ts";
-import { elementsOf } from "./binding/binding.ts";
 import { useDocumentState } from "./documents.ts";
 import { download } from "./files.ts";
-import { TEXT } from "./text.ts";
+import { lostOf } from "./lost.ts";
 import { type BoardWords, useBoardWords } from "./words.ts";
 
 export function Asides({ document: shared, kind }: { document: SharedDocument; kind: string }) {
@@ -21,21 +20,23 @@ interface OneProps {
 
 function OneAside({ shared, work, kind }: OneProps) {
   const words = useBoardWords();
-  const { phase } = useDocumentState(shared);
+  const { phase, mayEdit } = useDocumentState(shared);
+  const { doc } = shared;
   // Known when the server's content is here again.
-  const lost = useMemo(
-    () => (phase === "open" ? contentOf(shared, work, kind) : undefined),
-    [shared, work, kind, phase],
-  );
+  const lost = useMemo(() => (phase === "open" ? lostOf(doc, work, kind) : undefined), [doc, work, kind, phase]);
   if (!lost) return null;
-  const { count, content } = lost;
+  const { count, content, putBack } = lost;
   const copy = () =>
     navigator.clipboard?.writeText(content).then(
       () => say(words.copied),
       () => {},
     );
   const [suffix, type] = kind === "board" ? ["excalidraw", "application/json"] : ["txt", "text/plain"];
-  const keep = () => download(`${shared.room}-${shared.name}-${work.id}.${suffix}`, content, type);
+  const keep = () => download(`${shared.room}-${shared.name}-${work.at}.${suffix}`, content, type);
+  const again = () => {
+    putBack?.(shared.doc);
+    shared.forget(work.id);
+  };
   return (
     <div className="aside" role="alert" data-testid="aside">
       <p>
@@ -46,6 +47,11 @@ function OneAside({ shared, work, kind }: OneProps) {
         </span>
       </p>
       <div className="row">
+        {putBack && mayEdit && count > 0 && (
+          <button type="button" className="button primary" title={words.putBackWhy} onClick={again}>
+            {words.putBack}
+          </button>
+        )}
         {content !== "" && navigator.clipboard && (
           <button type="button" className="button" onClick={() => void copy()}>
             {words.copy}
@@ -66,20 +72,4 @@ function OneAside({ shared, work, kind }: OneProps) {
 
 function reasonOf(words: BoardWords, { reason, message }: Work): string {
   return Object.hasOwn(words.asideReasons, reason) ? words.asideReasons[reason] : message;
-}
-
-/** What of the refused work is not in the document: shapes, as the board's component pastes them, or the text. */
-function contentOf(shared: SharedDocument, work: Work, kind: string): { count: number; content: string } {
-  const doc = new Y.Doc();
-  Y.applyUpdate(doc, work.update);
-  if (kind !== "board") {
-    const text = doc.getText(TEXT).toString();
-    return { count: 1, content: text === shared.doc.getText(TEXT).toString() ? "" : text };
-  }
-  const there = new Map(elementsOf(shared.doc).map((element) => [element.id, JSON.stringify(element)]));
-  const lost = elementsOf(doc).filter((element) => there.get(element.id) !== JSON.stringify(element));
-  if (lost.length === 0) return { count: 0, content: "" };
-  // Its own names: pasted beside what is there they are new shapes.
-  const content = { type: "excalidraw/clipboard", elements: lost, files: {} };
-  return { count: lost.length, content: JSON.stringify(content) };
 }

@@ -3,9 +3,9 @@ import type { SharedDocument } from "@stoa/client/documents";
 import { useCallback, useSyncExternalStore } from "react";
 import { useDoc, useDocumentState } from "./documents.ts";
 import { LANGUAGES } from "./languages.ts";
+import { SETTINGS } from "./text.ts";
 import { useBoardWords } from "./words.ts";
 
-const SETTINGS = "settings";
 const FIRST = "python";
 
 export function useLanguage(shared: SharedDocument): [string, (language: string) => void] {

@@ -62,7 +62,7 @@ export default function Stage({ room, state }: Props) {
   return (
     <section className="stage" aria-label={words.documents} data-testid="stage" data-kind={kind}>
       {name !== undefined ? (
-        <Pane key={name} room={room} name={name} kind={kind} tabs={tabs} isManager={isManager} />
+        <Pane key={name} room={room} roomState={state} name={name} kind={kind} tabs={tabs} isManager={isManager} />
       ) : (
         <>
           <header className="stage-head">
@@ -89,21 +89,21 @@ function CloseButton({ room, words }: { room: string; words: BoardWords }) {
 
 interface PaneProps {
   room: Room;
+  roomState: RoomState;
   name: string;
   kind: Kind;
   tabs: ReactNode;
   isManager: boolean;
 }
 
-function Pane({ room, name, kind, tabs, isManager }: PaneProps) {
-  const shared = useDocument(room.id, name);
-  if (!shared) return null;
-  return <OpenPane shared={shared} room={room} kind={kind} tabs={tabs} isManager={isManager} />;
+function Pane({ name, ...rest }: PaneProps) {
+  const shared = useDocument(rest.room.id, name);
+  return shared ? <OpenPane shared={shared} {...rest} /> : null;
 }
 
 type OpenPaneProps = Omit<PaneProps, "name"> & { shared: SharedDocument };
 
-function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
+function OpenPane({ shared, room, roomState, kind, tabs, isManager }: OpenPaneProps) {
   const words = useBoardWords();
   const state = useDocumentState(shared);
   const [sheet, setSheet] = useState<"versions" | "rights">();
@@ -120,20 +120,31 @@ function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
         <Here document={shared} following={following} onFollow={kind === "board" ? setFollowing : undefined} />
         {kind === "code" && <Language shared={shared} />}
         {isManager && (
-          <IconButton label={isLocked ? words.unlock : words.lock} isPressed={isLocked} isOff={isBusy} onPress={lock}>
-            {isLocked ? <LockIcon /> : <UnlockIcon />}
-          </IconButton>
+          <span className="only-wide">
+            <IconButton label={isLocked ? words.unlock : words.lock} isPressed={isLocked} isOff={isBusy} onPress={lock}>
+              {isLocked ? <LockIcon /> : <UnlockIcon />}
+            </IconButton>
+          </span>
         )}
         {isManager && state.info && (
           <button type="button" className="button small only-wide" onClick={() => setSheet("rights")}>
             {words.rights}
           </button>
         )}
+        {/* On phones the lock is in the sheet. */}
+        {isManager && state.info && (
+          <span className="only-narrow">
+            <IconButton label={words.rights} isPressed={isLocked} onPress={() => setSheet("rights")}>
+              {isLocked ? <LockIcon /> : <UnlockIcon />}
+            </IconButton>
+          </span>
+        )}
         <IconButton label={words.versions} onPress={() => setSheet("versions")}>
           <HistoryIcon />
         </IconButton>
         <CloseButton room={room.id} words={words} />
       </header>
+      <Fill shared={shared} />
       <Asides document={shared} kind={kind} />
       <div
         className="stage-pane"
@@ -146,9 +157,17 @@ function OpenPane({ shared, room, kind, tabs, isManager }: OpenPaneProps) {
         <Content shared={shared} kind={kind} following={following} onFollow={setFollowing} />
       </div>
       <Suspense fallback={null}>
-        {sheet === "versions" && <Versions document={shared} kind={kind} onClose={() => setSheet(undefined)} />}
+        {sheet === "versions" && (
+          <Versions document={shared} kind={kind} isManager={isManager} onClose={() => setSheet(undefined)} />
+        )}
         {sheet === "rights" && state.info && (
-          <Rights room={room} info={state.info} onClose={() => setSheet(undefined)} />
+          <Rights
+            room={room}
+            state={roomState}
+            document={shared}
+            info={state.info}
+            onClose={() => setSheet(undefined)}
+          />
         )}
       </Suspense>
     </>
@@ -224,6 +243,18 @@ function Status({ shared, isManager }: { shared: SharedDocument; isManager: bool
           {words.lockedForOthers}
         </span>
       )}
+    </p>
+  );
+}
+
+/** Told before nothing more can be added, and when. */
+function Fill({ shared }: { shared: SharedDocument }) {
+  const words = useBoardWords();
+  const { fill, mayEdit } = useDocumentState(shared);
+  if (fill === undefined || !mayEdit) return null;
+  return (
+    <p className={`stage-fill ${fill >= 100 ? "full" : ""}`} role="status" data-testid="fill">
+      {fill >= 100 ? words.full : words.nearlyFull(fill)}
     </p>
   );
 }

@@ -2,8 +2,8 @@
 import type { DocumentVersion } from "@stoa/client";
 import type { SharedDocument, Y } from "@stoa/client/documents";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
-import { Line, Problem, Sheet } from "../dialogs/parts.tsx";
-import { useProfiles } from "../hooks.ts";
+import { Ask, Line, Problem, Sheet } from "../dialogs/parts.tsx";
+import { useClientState, useProfiles } from "../hooks.ts";
 import { say } from "../told.ts";
 import { perLocale } from "../words/index.ts";
 import { useDocumentState } from "./documents.ts";
@@ -16,12 +16,14 @@ const times = perLocale((locale) => new Intl.DateTimeFormat(locale, { dateStyle:
 interface Props {
   document: SharedDocument;
   kind: string;
+  isManager: boolean;
   onClose: () => void;
 }
 
-export default function Versions({ document: shared, kind, onClose }: Props) {
+export default function Versions({ document: shared, kind, isManager, onClose }: Props) {
   const words = useBoardWords();
   const { mayEdit } = useDocumentState(shared);
+  const { user } = useClientState();
   const [list, setList] = useState<{ versions: DocumentVersion[]; more: boolean }>();
   const [problem, setProblem] = useState<string>();
   const [title, setTitle] = useState("");
@@ -58,6 +60,11 @@ export default function Versions({ document: shared, kind, onClose }: Props) {
       say(words.restored);
       onClose();
     });
+  const remove = (version: number) =>
+    attempt(async () => {
+      await shared.deleteVersion(version);
+      setList((known) => known && { ...known, versions: known.versions.filter((each) => each.version !== version) });
+    });
   return (
     <Sheet title={words.versions} onClose={onClose} isWide>
       <p className="muted">{words.versionsWhy}</p>
@@ -85,7 +92,13 @@ export default function Versions({ document: shared, kind, onClose }: Props) {
             version={version}
             kind={kind}
             words={words}
+            isBusy={isBusy}
             onRestore={mayEdit ? () => void restore(version.version) : undefined}
+            onDelete={
+              isManager || (mayEdit && version.by !== undefined && version.by === user)
+                ? () => void remove(version.version)
+                : undefined
+            }
           />
         ))}
       </ul>
@@ -103,13 +116,17 @@ interface VersionProps {
   version: DocumentVersion;
   kind: string;
   words: BoardWords;
+  isBusy: boolean;
   onRestore: (() => void) | undefined;
+  onDelete: (() => void) | undefined;
 }
 
-function Version({ shared, version, kind, words, onRestore }: VersionProps) {
+function Version({ shared, version, kind, words, isBusy, onRestore, onDelete }: VersionProps) {
   const nameOf = useProfiles();
   const [doc, setDoc] = useState<Y.Doc>();
   const [problem, setProblem] = useState<string>();
+  const [isAsking, setAsking] = useState(false);
+  const name = version.title || words.reasons[version.reason];
   const show = () => {
     if (doc) return setDoc(undefined);
     shared.preview(version.version).then(setDoc, (error: Error) => setProblem(error.message));
@@ -118,21 +135,40 @@ function Version({ shared, version, kind, words, onRestore }: VersionProps) {
     <li className="version">
       <div className="version-line">
         <div className="version-text">
-          <strong>{version.title || words.reasons[version.reason]}</strong>
+          <strong>{name}</strong>
           <span className="muted">
             <time dateTime={new Date(version.at).toISOString()}>{times().format(version.at)}</time>
             {version.by !== undefined && <> · {nameOf(version.by).name}</>}
           </span>
         </div>
         <button type="button" className="button" aria-expanded={doc !== undefined} onClick={show}>
-          {words.show}
+          {doc ? words.hide : words.show}
         </button>
         {onRestore && (
           <button type="button" className="button" title={words.restoreWhy} onClick={onRestore}>
             {words.restore}
           </button>
         )}
+        {onDelete && !isAsking && (
+          <button
+            type="button"
+            className="button"
+            aria-label={words.deleteVersionOf(name)}
+            onClick={() => setAsking(true)}
+          >
+            {words.deleteVersion}
+          </button>
+        )}
       </div>
+      {onDelete && isAsking && (
+        <Ask
+          text={words.deleteVersionWhy}
+          action={words.deleteVersion}
+          isBusy={isBusy}
+          onYes={onDelete}
+          onNo={() => setAsking(false)}
+        />
+      )}
       <Problem text={problem && words.failed(problem)} />
       {doc && <Preview shared={shared} doc={doc} kind={kind} words={words} />}
     </li>

@@ -1,6 +1,6 @@
 // The room's shared documents as React sees them.
 import type { Client, DocumentInfo, Room, RoomEvent } from "@stoa/client";
-import { type DocumentState, indexedDbReplica, SharedDocument } from "@stoa/client/documents";
+import { type DocumentState, indexedDbAsides, indexedDbReplica, SharedDocument } from "@stoa/client/documents";
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { useClient, useClientState } from "../hooks.ts";
 
@@ -17,7 +17,7 @@ function acquire(client: Client, room: string, name: string): SharedDocument {
   held.set(client, documents);
   const key = `${room} ${name}`;
   const found = documents.get(key) ?? {
-    document: new SharedDocument(client, room, name, { replica: indexedDbReplica }),
+    document: new SharedDocument(client, room, name, { replica: indexedDbReplica, asides: indexedDbAsides }),
     users: 0,
   };
   documents.set(key, found);

@@ -2,10 +2,9 @@
 // image of the board has which name.
 import type { BinaryFileData, BinaryFiles, DataURL, ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
 import type { SharedDocument } from "@stoa/client/documents";
+import { FILES } from "./binding/binding.ts";
 import type { SceneElement } from "./binding/codec.ts";
 
-/** The document's part that names the images. */
-const FILES = "files";
 /** What the server takes. */
 const KINDS = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const HASH = /^[0-9a-f]{64}$/;
@@ -73,8 +72,11 @@ export class Images {
     this.#unobserve();
     this.#sent.clear();
     const files = this.#document.doc.getMap(FILES);
-    // A name may come after the shape that needs it.
-    const named = () => this.fetchMissing(this.#scene);
+    // A name may come after the shape that needs it, and go with it: then whoever brings the shape back names it anew.
+    const named = ({ keysChanged }: { keysChanged: Set<string> }) => {
+      for (const fileId of keysChanged) if (!files.has(fileId)) this.#sent.delete(fileId);
+      this.fetchMissing(this.#scene);
+    };
     files.observe(named);
     this.#unobserve = () => files.unobserve(named);
   }

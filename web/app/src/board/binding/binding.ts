@@ -29,6 +29,8 @@ interface Shown {
 
 /** The document's part that holds the shapes. */
 export const ELEMENTS = "elements";
+/** The document's part that names the images. */
+export const FILES = "files";
 /** Shapes whose previews are shown, of one person. */
 const MOST_PREVIEWED = 200;
 /** More shapes than this are several edits: an update has a largest size, and a paste of thousands would be over it. */
@@ -40,6 +42,7 @@ export class BoardBinding {
   readonly doc: Y.Doc;
   readonly undoManager: Y.UndoManager;
   readonly #elements: Y.Map<Y.Map<string>>;
+  readonly #files: Y.Map<string>;
   readonly #random: () => number;
   readonly #order = new Order();
   readonly #shown = new Map<string, Shown>();
@@ -62,7 +65,9 @@ export class BoardBinding {
     this.doc = doc;
     this.#random = random;
     this.#elements = doc.getMap(ELEMENTS);
-    this.undoManager = new Y.UndoManager([this.#elements], { trackedOrigins: new Set([this]), captureTimeout: 0 });
+    this.#files = doc.getMap(FILES);
+    const scope = [this.#elements, this.#files];
+    this.undoManager = new Y.UndoManager(scope, { trackedOrigins: new Set([this]), captureTimeout: 0 });
     for (const id of this.#elements.keys()) this.#dirty.add(id);
     this.#elements.observeDeep(this.#hear);
   }
@@ -163,6 +168,7 @@ export class BoardBinding {
           if (this.#write(element, indices.get(element.id))) written += 1;
         }
         if (first === 0 && written > 0) this.#writeRepairs();
+        if (first + MOST_AT_ONCE >= touched.length) this.#dropNames(touched);
       }, this);
     }
     this.#isCommitting = false;
@@ -389,6 +395,22 @@ export class BoardBinding {
     }
     if (index !== undefined) kept.set("index", index);
     return changed.length > 0 || index !== undefined;
+  }
+
+  /** An image that no shape shows any more is named no longer, so that the server need not keep it for ever. */
+  #dropNames(touched: readonly SceneElement[]): void {
+    const removed = new Set(
+      touched.flatMap(({ isDeleted, fileId }) =>
+        isDeleted && typeof fileId === "string" && this.#files.has(fileId) ? [fileId] : [],
+      ),
+    );
+    if (removed.size === 0) return;
+    for (const kept of this.#elements.values()) {
+      const shape = kept instanceof Y.Map ? kept.get("shape") : undefined;
+      // Names of images stand in it as they are.
+      for (const fileId of removed) if (shape?.includes(JSON.stringify(fileId))) removed.delete(fileId);
+    }
+    for (const fileId of removed) this.#files.delete(fileId);
   }
 
   /** Indices that had to be repaired are written by whoever writes anyway, or later ones would be placed by them. */
