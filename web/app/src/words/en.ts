@@ -83,7 +83,7 @@ export const en = {
   logOut: "Log out",
   logOutLoses: (n: number) =>
     `${count(n, { one: "change", other: "changes" })} to shared documents ${n === 1 ? "is" : "are"} in this browser alone: not saved yet, or set aside for you. Logging out removes ${n === 1 ? "it" : "them"}.`,
-  logOutAnyway: "Log out and lose them",
+  logOutAnyway: "Log out anyway",
   copyLink: "Copy link",
   copied: "Link copied",
   unreadTitle: (n: number, title: string) => (n > 0 ? `(${n > 99 ? "99+" : n}) ${title}` : title),

@@ -83,7 +83,7 @@ export const fr: Words = {
   logOut: "Se déconnecter",
   logOutLoses: (n) =>
     `${count(n, { one: "modification de documents partagés n’est que dans ce navigateur", other: "modifications de documents partagés ne sont que dans ce navigateur" })}\u00a0: pas encore ${n === 1 ? "enregistrée, ou mise" : "enregistrées, ou mises"} de côté pour vous. La déconnexion ${n === 1 ? "la" : "les"} supprime.`,
-  logOutAnyway: "Se déconnecter et perdre",
+  logOutAnyway: "Se déconnecter quand même",
   copyLink: "Copier le lien",
   copied: "Lien copié",
   unreadTitle: (n, title) => (n > 0 ? `(${n > 99 ? "99+" : n}) ${title}` : title),
