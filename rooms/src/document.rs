@@ -5,10 +5,12 @@
 
 mod awareness;
 mod bytes;
+mod places;
+mod structs;
 mod walk;
 
 pub use awareness::{AwarenessState, read_awareness, write_awareness};
 pub use bytes::{Bad, Reader, put_bytes, put_varuint};
-pub use walk::{
-    CLAIMS, Claim, Known, STRUCTS, Span, Walked, count_structs, read_state_vector, walk, write_state_vector,
-};
+pub use places::{Place, Places};
+pub use structs::count_structs;
+pub use walk::{CLAIMS, Claim, Known, STRUCTS, Span, Walked, read_state_vector, survey, walk, write_state_vector};

@@ -1,7 +1,11 @@
 //! The walk over an update (Yjs, v1 encoding): everything is compared with what is there and with what the server has,
 //! before a decoder that reserves what counts declare, or keeps what it cannot place, sees the bytes.
 
-use super::bytes::{Bad, Reader, put_varuint};
+use super::{
+    bytes::{Bad, Reader, put_varuint},
+    places::{Place, Places},
+    structs::{Id, Struct, read_struct},
+};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use stoa_protocol::Refusal;
 
@@ -11,8 +15,9 @@ pub const STRUCTS: u32 = 50_000;
 pub const CLAIMS: usize = 16;
 /// Most client ids under which one update brings something new.
 const SECTIONS: usize = 64;
-/// Deepest nesting of values; decoders recurse.
-const DEPTH: u32 = 32;
+/// Deepest nesting of shared types. Whatever deletes, collects or shows one recurses, here and in browsers, and a stack
+/// that overflows ends the process.
+const NESTING: u8 = 100;
 
 /// What the server has of a document.
 pub trait Known {
@@ -20,6 +25,8 @@ pub trait Known {
     fn clock(&self, client: u64) -> u32;
     /// Whose a client id is, seen from whoever sent the update.
     fn claim(&self, client: u64) -> Claim;
+    /// Where a struct is that the server has.
+    fn place(&self, client: u64, clock: u32) -> Place;
 }
 
 /// Whose a Yjs client id is.
@@ -55,6 +62,8 @@ pub struct Walked {
     pub structs: u32,
     /// Ranges that it deletes, known deletions included.
     pub deletes: u32,
+    /// Where the new structs are.
+    pub places: Places,
 }
 
 impl Walked {
@@ -64,20 +73,17 @@ impl Walked {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Id {
-    client: u64,
-    clock: u32,
-}
-
 /// A struct that waits for others of the same update.
 struct Waiting {
+    from: u32,
     to: u32,
-    needs: [Option<Id>; 3],
+    what: Struct,
 }
 
 struct Walk<'k, K> {
     known: &'k K,
+    /// What is bounded in somebody's edit is not in what the server itself has stored.
+    stored: bool,
     /// How far each client is, with what of the update can be placed.
     ends: HashMap<u64, u32>,
     /// Structs that cannot be placed yet, in order. Few clients: an update is one user's.
@@ -90,7 +96,19 @@ struct Walk<'k, K> {
 /// # Errors
 /// Why it is not to be taken: then nothing of it is.
 pub fn walk(bytes: &[u8], known: &impl Known) -> Result<Walked, Refusal> {
-    let mut walk = Walk { known, ends: HashMap::new(), waiting: BTreeMap::new(), walked: Walked::default() };
+    walk_as(bytes, known, false)
+}
+
+/// Walks an update that the server has stored: whose it is and how large was looked at when it came.
+///
+/// # Errors
+/// Why nothing can be said of it.
+pub fn survey(bytes: &[u8], known: &impl Known) -> Result<Walked, Refusal> {
+    walk_as(bytes, known, true)
+}
+
+fn walk_as(bytes: &[u8], known: &impl Known, stored: bool) -> Result<Walked, Refusal> {
+    let mut walk = Walk { known, stored, ends: HashMap::new(), waiting: BTreeMap::new(), walked: Walked::default() };
     let mut reader = Reader::new(bytes);
     walk.structs(&mut reader)?;
     walk.place()?;
@@ -132,20 +150,21 @@ impl<K: Known> Walk<'_, K> {
         let had = self.known.clock(client);
         let (mut clock, mut end) = (first, had);
         for _ in 0..count {
-            let Struct { length, needs, is_gap } = read_struct(reader)?;
-            let to = clock.checked_add(length).filter(|to| i32::try_from(*to).is_ok()).ok_or(Refusal::Malformed)?;
+            let what = read_struct(reader)?;
+            let to = clock.checked_add(what.length).filter(|to| i32::try_from(*to).is_ok());
+            let to = to.ok_or(Refusal::Malformed)?;
             if to > had {
-                if clock > end || is_gap {
+                if clock > end || what.is_gap {
                     return Err(Refusal::Gap);
                 }
                 self.count_new(client)?;
-                self.take(client, clock, Waiting { to, needs })?;
+                self.take(client, Waiting { from: clock, to, what })?;
                 end = to;
             }
             clock = to;
         }
         if end > had {
-            if self.walked.new.len() >= SECTIONS {
+            if self.walked.new.len() >= SECTIONS && !self.stored {
                 return Err(Refusal::TooLarge);
             }
             self.walked.new.push(Span { client, from: had, to: end });
@@ -155,15 +174,21 @@ impl<K: Known> Walk<'_, K> {
     }
 
     fn count_new(&mut self, client: u64) -> Result<(), Refusal> {
+        self.walked.structs += 1;
+        if self.stored {
+            return Ok(());
+        }
         // Told before the work, and as what it is.
         if self.known.claim(client) == Claim::Foreign {
             return Err(Refusal::Foreign);
         }
-        self.walked.structs += 1;
         if self.walked.structs > STRUCTS { Err(Refusal::TooLarge) } else { Ok(()) }
     }
 
     fn claim(&mut self, client: u64) -> Result<(), Refusal> {
+        if self.stored {
+            return Ok(());
+        }
         match self.known.claim(client) {
             Claim::Own => Ok(()),
             Claim::Foreign => Err(Refusal::Foreign),
@@ -176,22 +201,49 @@ impl<K: Known> Walk<'_, K> {
     }
 
     /// Places a struct, or lets it wait for others of the update.
-    fn take(&mut self, client: u64, clock: u32, one: Waiting) -> Result<(), Refusal> {
+    fn take(&mut self, client: u64, one: Waiting) -> Result<(), Refusal> {
         // What needs itself, or what follows it, can never be placed.
-        if one.needs.iter().flatten().any(|id| id.client == client && id.clock >= clock) {
+        if one.what.needs().any(|id| id.client == client && id.clock >= one.from) {
             return Err(Refusal::Gap);
         }
-        let behind = self.waiting.contains_key(&client);
-        if behind || !self.can_place(&one) {
+        if self.waiting.contains_key(&client) || !self.can_place(&one) {
             self.waiting.entry(client).or_default().push_back(one);
-        } else {
-            self.ends.insert(client, one.to);
+            return Ok(());
         }
-        Ok(())
+        self.put(client, &one)
     }
 
     fn can_place(&self, one: &Waiting) -> bool {
-        one.needs.iter().flatten().all(|id| id.clock < self.end(id.client))
+        one.what.needs().all(|id| id.clock < self.end(id.client))
+    }
+
+    fn put(&mut self, client: u64, one: &Waiting) -> Result<(), Refusal> {
+        let place = self.place_of(&one.what)?;
+        self.walked.places.add(client, one.from.max(self.known.clock(client)), place);
+        self.ends.insert(client, one.to);
+        Ok(())
+    }
+
+    /// Where a struct comes to be. What it needs is there.
+    fn place_of(&self, what: &Struct) -> Result<Place, Refusal> {
+        let depth = match what.parent.map(|parent| self.place_at(parent)) {
+            // Decoders fail on what is put into something that holds nothing.
+            Some(place) if !place.holds => return Err(Refusal::Malformed),
+            Some(place) => place.depth.saturating_add(1),
+            // Beside its neighbours; a root's own have none when they come first.
+            None => what.origins.into_iter().flatten().map(|id| self.place_at(id).depth).max().unwrap_or(1),
+        };
+        if depth > NESTING && !self.stored {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(Place { depth, holds: what.holds })
+    }
+
+    fn place_at(&self, id: Id) -> Place {
+        match id.clock < self.known.clock(id.client) {
+            true => self.known.place(id.client, id.clock),
+            false => self.walked.places.at(id.client, id.clock),
+        }
     }
 
     /// Places what waits, in whatever order it can be. What is left needs something that is nowhere, or itself.
@@ -202,7 +254,7 @@ impl<K: Known> Walk<'_, K> {
             for (client, queue) in &mut waiting {
                 while queue.front().is_some_and(|one| self.can_place(one)) {
                     let placed = queue.pop_front().expect("looked at");
-                    self.ends.insert(*client, placed.to);
+                    self.put(*client, &placed)?;
                     moved = true;
                 }
             }
@@ -239,153 +291,6 @@ impl<K: Known> Walk<'_, K> {
         }
         Ok(())
     }
-}
-
-struct Struct {
-    length: u32,
-    needs: [Option<Id>; 3],
-    /// It stands for clocks that are not in the update.
-    is_gap: bool,
-}
-
-const GC: u8 = 0;
-const SKIP: u8 = 10;
-const HAS_ORIGIN: u8 = 0x80;
-const HAS_RIGHT_ORIGIN: u8 = 0x40;
-const HAS_PARENT_SUB: u8 = 0x20;
-
-fn read_struct(reader: &mut Reader<'_>) -> Result<Struct, Bad> {
-    let info = reader.byte()?;
-    if info == GC || info == SKIP {
-        let length = reader.clock()?;
-        return match length {
-            0 => Err(Bad),
-            _ => Ok(Struct { length, needs: [None; 3], is_gap: info == SKIP }),
-        };
-    }
-    let origin = if info & HAS_ORIGIN != 0 { Some(read_id(reader)?) } else { None };
-    let right = if info & HAS_RIGHT_ORIGIN != 0 { Some(read_id(reader)?) } else { None };
-    let mut parent = None;
-    if origin.is_none() && right.is_none() {
-        match reader.varuint()? {
-            1 => drop(reader.text()?),
-            0 => parent = Some(read_id(reader)?),
-            _ => return Err(Bad),
-        }
-        if info & HAS_PARENT_SUB != 0 {
-            reader.text()?;
-        }
-    }
-    let length = read_content(reader, info & 0x1f)?;
-    Ok(Struct { length, needs: [origin, right, parent], is_gap: false })
-}
-
-fn read_id(reader: &mut Reader<'_>) -> Result<Id, Bad> {
-    Ok(Id { client: reader.varuint()?, clock: reader.clock()? })
-}
-
-/// Passes over a struct's content; how many clocks it takes, never none.
-fn read_content(reader: &mut Reader<'_>, kind: u8) -> Result<u32, Bad> {
-    let length = match kind {
-        // What was deleted before it was sent.
-        1 => reader.clock()?,
-        // JSON values, of old versions.
-        2 => {
-            let count = reader.count(1)?;
-            for _ in 0..count {
-                let text = reader.text()?;
-                if text != "undefined" {
-                    check_json(text)?;
-                }
-            }
-            count
-        }
-        3 => reader.bytes().map(|_| 1)?,
-        // A character beyond the basic plane is two clocks.
-        4 => reader.text()?.encode_utf16().count() as u32,
-        5 => reader.text().and_then(check_json).map(|()| 1)?,
-        6 => {
-            reader.text()?;
-            reader.text().and_then(check_json).map(|()| 1)?
-        }
-        7 => read_type(reader).map(|()| 1)?,
-        8 => {
-            let count = reader.count(1)?;
-            for _ in 0..count {
-                pass_any(reader, 0)?;
-            }
-            count
-        }
-        // Documents within documents (9) are not served: each would cost a document's memory for some bytes.
-        _ => return Err(Bad),
-    };
-    if length == 0 { Err(Bad) } else { Ok(length) }
-}
-
-/// A shared type: array, map, text, XML element (with its name), XML fragment, XML text.
-fn read_type(reader: &mut Reader<'_>) -> Result<(), Bad> {
-    match reader.byte()? {
-        0 | 1 | 2 | 4 | 6 => Ok(()),
-        3 => reader.text().map(drop),
-        _ => Err(Bad),
-    }
-}
-
-/// What a browser could not parse must not reach it. The parser bounds depth by itself.
-fn check_json(text: &str) -> Result<(), Bad> {
-    serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|_| Bad)
-}
-
-/// Passes over a value in lib0's binary encoding.
-fn pass_any(reader: &mut Reader<'_>, depth: u32) -> Result<(), Bad> {
-    if depth > DEPTH {
-        return Err(Bad);
-    }
-    match reader.byte()? {
-        // Undefined, null, false, true.
-        127 | 126 | 121 | 120 => Ok(()),
-        125 => reader.pass_varint(),
-        124 => reader.take(4).map(drop),
-        123 | 122 => reader.take(8).map(drop),
-        119 => reader.text().map(drop),
-        118 => {
-            for _ in 0..reader.count(2)? {
-                // In a browser it would be the object's prototype.
-                if reader.text()? == "__proto__" {
-                    return Err(Bad);
-                }
-                pass_any(reader, depth + 1)?;
-            }
-            Ok(())
-        }
-        117 => {
-            for _ in 0..reader.count(1)? {
-                pass_any(reader, depth + 1)?;
-            }
-            Ok(())
-        }
-        116 => reader.bytes().map(drop),
-        _ => Err(Bad),
-    }
-}
-
-/// How many structs an update has, whatever it builds on: what a document costs in memory follows it.
-///
-/// # Errors
-/// [`Bad`] when it is no update.
-pub fn count_structs(bytes: &[u8]) -> Result<u32, Bad> {
-    let mut reader = Reader::new(bytes);
-    let mut structs = 0;
-    for _ in 0..reader.count(3)? {
-        let count = reader.count(2)?;
-        reader.varuint()?;
-        reader.clock()?;
-        for _ in 0..count {
-            read_struct(&mut reader)?;
-        }
-        structs += count;
-    }
-    Ok(structs)
 }
 
 /// Reads a state vector: the first clock that is lacking, by client.
@@ -437,6 +342,10 @@ mod tests {
                 2 => Claim::Foreign,
                 _ => Claim::Free,
             }
+        }
+        fn place(&self, client: u64, clock: u32) -> Place {
+            // The newest of the first client's is a shared type, deep in others.
+            Place { depth: if client == 1 { 99 } else { 1 }, holds: client == 1 && clock == 9 }
         }
     }
 
@@ -527,6 +436,48 @@ mod tests {
         let smile = [&[4, 1, 1, b'r', 4][..], "😀".as_bytes()].concat();
         let walked = walk(&update(1, 10, &[&smile]), &Server).expect("taken");
         assert_eq!(walked.new, [Span { client: 1, from: 10, to: 12 }]);
+    }
+
+    #[test]
+    fn nothing_is_put_into_what_holds_nothing() {
+        let inside = |client: u8, clock: u8| vec![4, 0, client, clock, 1, b'x'];
+        assert!(walk(&update(9, 0, &[&inside(1, 9)]), &Server).is_ok(), "into a shared type");
+        assert_eq!(refused(&update(9, 0, &[&inside(1, 8)])), Refusal::Malformed, "into a value");
+        assert_eq!(refused(&update(9, 0, &[FIRST, &inside(9, 0)])), Refusal::Malformed, "into text of the same update");
+        let (array, gone) = ([7, 1, 1, b'r', 0], [1, 1, 1, b'r', 1]);
+        assert!(walk(&update(9, 0, &[&array, &inside(9, 0)]), &Server).is_ok(), "into an array of the same update");
+        assert!(walk(&update(9, 0, &[&gone, &inside(9, 0)]), &Server).is_ok(), "into what was deleted");
+    }
+
+    #[test]
+    fn shared_types_are_nested_so_deep_and_no_deeper() {
+        let within = |client: u8, clock: u8| vec![7, 0, client, clock, 0];
+        let one = within(1, 9);
+        assert!(walk(&update(9, 0, &[&one]), &Server).is_ok(), "the hundredth");
+        let beside = [0x87, 9, 0, 0];
+        assert!(walk(&update(9, 0, &[&one, &beside]), &Server).is_ok(), "beside it");
+        assert_eq!(refused(&update(9, 0, &[&one, &within(9, 0)])), Refusal::TooLarge);
+        assert_eq!(refused(&update(9, 0, &[&one, &beside, &within(9, 1)])), Refusal::TooLarge, "in its neighbour");
+        let chain: Vec<Vec<u8>> =
+            (0..100).map(|at| if at == 0 { vec![7, 1, 1, b'r', 0] } else { within(9, at - 1) }).collect();
+        let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+        assert!(walk(&update(9, 0, &chain), &Server).is_ok());
+        assert_eq!(refused(&update(9, 0, &[&chain[..], &[&within(9, 99)]].concat())), Refusal::TooLarge);
+    }
+
+    #[test]
+    fn contents_that_decoders_take_differently_are_malformed() {
+        // One value to Yjs; to yrs two, the second of which is made of the deletions.
+        assert_eq!(refused(&update(1, 10, &[&[2, 1, 1, b'r', 1, 1, b'1']])), Refusal::Malformed, "JSON values");
+        let embed = |json: &str| update(1, 10, &[&[&[5, 1, 1, b'r', json.len() as u8][..], json.as_bytes()].concat()]);
+        assert!(walk(&embed("[9223372036854775807,-9223372036854775808,1e300]"), &Server).is_ok());
+        assert_eq!(refused(&embed("{\"a\":[9223372036854775808]}")), Refusal::Malformed, "beyond 63 bits");
+    }
+
+    #[test]
+    fn what_was_stored_is_walked_without_bounds() {
+        assert_eq!(survey(&update(2, 5, &[FIRST]), &Server).expect("whosever it is").structs, 1);
+        assert_eq!(survey(&update(2, 6, &[FIRST]), &Server), Err(Refusal::Gap));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One document's task: it alone has the replica, so nothing is locked while yrs works.
 
+mod renewal;
+mod saving;
 mod upkeep;
 
 pub(super) use upkeep::heavy;
@@ -9,19 +11,17 @@ use super::{
     Ask, Line, Replica, Said,
     attachment::{Attachment, Has},
     awareness::Awareness,
-    opened, replica, wire,
+    opened, wire,
 };
-use crate::storage::{DocumentBatch, DocumentKey, Saved, StoreError};
+use crate::storage::{DocumentKey, Saved, StoreError};
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
-use stoa_protocol::{Epoch, Fault, Refusal, UserId, limits, wire as codes};
-use stoa_rooms::document::{Span, Walked, read_awareness, read_state_vector};
+use stoa_protocol::{DocumentVersion, Epoch, Fault, Refusal, UserId, limits, wire as codes};
+use stoa_rooms::document::{Walked, read_awareness, read_state_vector};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
-/// The least time between the beginnings of two saves: edits of many people leave in one message.
-const SPACING: Duration = Duration::from_millis(20);
 /// The least time between two tellings of who is there.
 const AWARE: Duration = Duration::from_millis(30);
 /// How long a document stays in memory that nobody uses.
@@ -32,9 +32,8 @@ const IDLE_UNSAVED: Duration = Duration::from_secs(120);
 const UNSAVED_BYTES: usize = 8 * 1024 * 1024;
 /// Most structs of a document: some 150 bytes of memory each.
 const DOCUMENT_STRUCTS: u32 = 1_000_000;
-/// Saves after which the state is written as one, and bytes: opening reads no more than that besides the state.
-const FOLD_ROWS: u32 = 500;
-const FOLD_BYTES: usize = 256 * 1024;
+/// The connection of the server's own edits; those of others have numbers from one on.
+const OWN: u64 = 0;
 /// Updates above this are worked on where they hold up no other task.
 const HEAVY: usize = 16 * 1024;
 /// Time between two versions that are kept by themselves.
@@ -47,6 +46,14 @@ struct Accepted {
     user: UserId,
     update: Vec<u8>,
     walked: Walked,
+    /// Whoever waits for its save; nobody is told when it is dropped, and takes that for a failure.
+    then: Option<Then>,
+}
+
+/// What is answered, and to whom, when an edit is on disk.
+pub(super) struct Then {
+    pub(super) kept: DocumentVersion,
+    pub(super) reply: oneshot::Sender<Result<DocumentVersion, Fault>>,
 }
 
 type Saving = Pin<Box<dyn Future<Output = Result<Saved, StoreError>> + Send>>;
@@ -89,13 +96,15 @@ pub(super) struct Actor {
     rows: u32,
     unfolded: usize,
     size: usize,
+    /// A state that is written when everything in it is saved: the edits, and the head.
+    folding: Option<(u64, u64, Vec<u8>)>,
     pub(super) changed: bool,
     pub(super) version_at: Instant,
     idle_at: Instant,
     /// How full it is, as it was told last; and when that is measured again, after something was deleted.
     told_fill: Option<u8>,
     measure_at: Option<Instant>,
-    /// yrs failed: the replica is to be built anew.
+    /// The replica is not what the store has, or yrs failed on it: it is to be built anew, and asked nothing before.
     broken: bool,
     over: bool,
 }
@@ -126,7 +135,7 @@ pub(super) async fn run(hub: &Arc<Hub>, key: DocumentKey, mut asks: mpsc::Receiv
             () = sleep_until(wake) => actor.tick().await,
             () = hub.stop_documents.cancelled() => break,
         }
-        if actor.broken {
+        while actor.broken && !actor.over {
             actor.reload().await;
         }
     }
@@ -134,7 +143,10 @@ pub(super) async fn run(hub: &Arc<Hub>, key: DocumentKey, mut asks: mpsc::Receiv
     asks.close();
     // Whoever came in the last moment asks again, and begins a new task.
     while asks.recv().await.is_some() {}
-    actor.keep_time_version().await;
+    // A replica that has failed would not answer.
+    if !actor.broken {
+        actor.keep_time_version().await;
+    }
 }
 
 impl Actor {
@@ -175,6 +187,7 @@ impl Actor {
             rows: stored.updates.len() as u32,
             unfolded,
             size: size + unfolded,
+            folding: None,
             changed: false,
             version_at: now,
             idle_at: now + IDLE,
@@ -254,17 +267,15 @@ impl Actor {
                 let kept = self.keep_named(title, by).await;
                 let _ = reply.send(kept);
             }
-            Ask::Restore { version, by, reply } => {
-                let restored = self.restore(version, by).await;
-                let _ = reply.send(restored);
-            }
-            Ask::Reload => self.reload().await,
+            Ask::Restore { version, by, reply } => self.restore(version, by, reply).await,
+            Ask::Reload => self.broken = true,
         }
     }
 
     /// What the server says first: who is there; to a plain provider also what it has.
     pub(super) fn welcome(&mut self, conn: u64) {
         let Some(attachment) = self.attachments.iter_mut().find(|a| a.conn.id == conn) else { return };
+        attachment.welcomed = true;
         if attachment.line == Line::Plain {
             let _full = attachment.push(&wire::sync(codes::STEP1, &self.replica.vector()));
         }
@@ -356,180 +367,74 @@ impl Actor {
         if update.len() > limits::UPDATE_BYTES {
             return Err(Refusal::TooLarge);
         }
+        let walked = heavy(update.len(), || self.replica.examine(&update, &user))?;
+        self.admit(&update, &walked, &user)?;
+        self.accept(Accepted { conn, batch, user, update, walked, then: None });
+        Ok(())
+    }
+
+    /// Takes an edit of the server's own, made for somebody; it may be as large as the document.
+    pub(super) fn take_own(&mut self, user: UserId, update: Vec<u8>, then: Then) {
+        let walked = heavy(update.len(), || self.replica.examine_own(&update));
+        let admitted = walked.and_then(|walked| self.admit(&update, &walked, &user).map(|()| walked));
+        match admitted {
+            Ok(walked) => {
+                self.accept(Accepted { conn: OWN, batch: None, user, update, walked, then: Some(then) });
+            }
+            // Whoever asked may have gone.
+            Err(reason) => drop(then.reply.send(Err(Fault::conflict(reason.words())))),
+        }
+    }
+
+    fn admit(&mut self, update: &[u8], walked: &Walked, user: &UserId) -> Result<(), Refusal> {
         let waiting: usize = self.pending.iter().map(|edit| edit.update.len()).sum();
-        if waiting + update.len() > UNSAVED_BYTES {
+        if waiting > 0 && waiting + update.len() > UNSAVED_BYTES {
             return Err(Refusal::Unavailable);
         }
-        let walked = heavy(update.len(), || self.replica.examine(&update, &user))?;
         if !walked.new.is_empty() {
             self.need_room(update.len())?;
         }
-        if !walked.is_idle() {
-            let taken = heavy(update.len(), || self.replica.take(&update, &walked, &user));
-            if let Err(error) = taken {
-                let (room, document) = (&self.key.room, &self.key.document);
-                tracing::error!(%error, %room, %document, %user, "an update that was examined broke the replica");
-                self.broken = true;
-                return Err(Refusal::Malformed);
-            }
+        if walked.is_idle() {
+            return Ok(());
         }
+        heavy(update.len(), || self.replica.take(update, walked, user)).map_err(|error| {
+            let (room, document) = (&self.key.room, &self.key.document);
+            tracing::error!(%error, %room, %document, %user, "an update that was examined broke the replica");
+            self.broken = true;
+            Refusal::Malformed
+        })
+    }
+
+    fn accept(&mut self, edit: Accepted) {
         self.accepted += 1;
-        self.pending.push(Accepted { conn, batch, user, update, walked });
+        self.pending.push(edit);
         self.save_at = self.save_at.max(Instant::now());
         if self.saving.is_none() && self.save_at <= Instant::now() {
             self.begin_save();
         }
-        Ok(())
     }
 
-    /// Takes an edit of the server's own, made for somebody.
-    pub(super) fn take_own(&mut self, user: UserId, update: Vec<u8>) -> Result<(), Refusal> {
-        self.take(0, None, user, update)
-    }
-
-    fn begin_save(&mut self) {
-        self.flying = std::mem::take(&mut self.pending);
-        let updates: Vec<_> = self.flying.iter().filter(|e| !e.walked.is_idle()).map(|e| e.update.clone()).collect();
-        let claims = self
-            .flying
-            .iter()
-            .flat_map(|edit| edit.walked.claims.iter().map(|client| (*client, edit.user.clone())).collect::<Vec<_>>());
-        let claims = claims.collect();
-        self.save_at = Instant::now() + SPACING;
-        let head = self.head;
-        self.flying_update = match updates.len() {
-            0 => vec![],
-            1 => updates.into_iter().next().unwrap_or_default(),
-            _ => match replica::merge(&updates) {
-                Ok(merged) => merged,
-                Err(error) => {
-                    // The replica has them all: its difference to what is saved has them too, and says no less.
-                    tracing::error!(%error, "updates could not be merged");
-                    self.replica.lacking(&self.saved).unwrap_or_default()
-                }
-            },
-        };
-        if self.flying_update.is_empty() {
-            self.saving = Some(Box::pin(async move { Ok(Saved::Yes(head)) }));
-            return;
+    /// Answers a state vector, when everything that the answer holds is on disk. Of several questions the last is
+    /// answered.
+    pub(super) fn answer(&mut self, conn: u64, had: HashMap<u64, u32>, asks: bool) {
+        let Some(attachment) = self.attachments.iter_mut().find(|a| a.conn.id == conn) else { return };
+        // Until the answer is sent it gets nothing: everything that is saved before then is in it. A message that is on
+        // its way in pieces is sent to its end first, or its beginning would be joined with another's end.
+        let in_pieces = attachment.is_in_pieces();
+        if !in_pieces {
+            attachment.has = Has::Nothing;
         }
-        let update = self.flying_update.clone();
-        let batch = DocumentBatch { key: self.key.clone(), epoch: self.epoch.clone(), update, claims };
-        let saves = self.hub.saves.clone();
-        self.saving = Some(Box::pin(async move { saves.save(batch).await }));
-    }
-
-    async fn after_save(&mut self, outcome: Result<Saved, StoreError>) {
-        self.saving = None;
-        match outcome {
-            Ok(Saved::Yes(head)) => self.saved(head).await,
-            Ok(Saved::Void) => self.reload().await,
-            Err(StoreError::Unavailable(_)) => {
-                let since = *self.failing.get_or_insert_with(|| {
-                    self.hub.metrics.documents_unsaved.inc();
-                    Instant::now()
-                });
-                let mut again = std::mem::take(&mut self.flying);
-                again.append(&mut self.pending);
-                self.pending = again;
-                // Soon at first, then every few seconds.
-                let wait = since.elapsed().clamp(Duration::from_millis(100), Duration::from_secs(5));
-                self.save_at = Instant::now() + wait;
-            }
-            Err(StoreError::Refused(_) | StoreError::Damaged(_)) => {
-                for edit in std::mem::take(&mut self.flying) {
-                    self.refuse(edit.conn, edit.batch, Refusal::Internal);
-                }
-                self.reload().await;
-            }
-        }
-    }
-
-    /// Edits are on disk: others get them, their authors are told, and what waited for them is sent.
-    async fn saved(&mut self, head: u64) {
-        if self.failing.take().is_some() {
-            self.hub.metrics.documents_unsaved.dec();
-        }
-        let edits = std::mem::take(&mut self.flying);
-        let update = std::mem::take(&mut self.flying_update);
-        self.committed += edits.len() as u64;
-        // Before the update is passed on: what it builds on comes first, and what an answer lacks of it comes now.
-        self.settle();
-        if !update.is_empty() {
-            (self.head, self.changed) = (head.max(self.head), true);
-            self.rows += 1;
-            self.unfolded += update.len();
-            self.size += update.len();
-            self.hub.metrics.documents_saved.inc_by(edits.len() as u64);
-            self.pass_on(&edits, &update).await;
-        }
-        for edit in &edits {
-            for Span { client, to, .. } in &edit.walked.new {
-                self.saved.insert(*client, *to);
-            }
-        }
-        let mut told: HashMap<u64, u64> = HashMap::new();
-        for edit in &edits {
-            if let Some(batch) = edit.batch {
-                let highest = told.entry(edit.conn).or_default();
-                *highest = batch.max(*highest);
-            }
-        }
-        for (conn, batch) in told {
-            if let Some(attachment) = self.attachment(conn) {
-                attachment.saved(batch);
-            }
-        }
-        if self.rows >= FOLD_ROWS || self.unfolded >= FOLD_BYTES.max(self.size / 2) {
-            self.fold();
-        }
-        self.follow_fill(edits.iter().any(|edit| edit.walked.deletes > 0));
-    }
-
-    async fn pass_on(&mut self, edits: &[Accepted], update: &[u8]) {
-        let message = wire::sync(codes::UPDATE, update);
-        let author = edits.first().map(|edit| edit.conn).filter(|author| edits.iter().all(|e| e.conn == *author));
-        let mut frames: HashMap<Line, crate::gateway::Frame> = HashMap::new();
-        let mut written = 0;
-        for attachment in &mut self.attachments {
-            if !matches!(attachment.has, Has::All) || Some(attachment.conn.id) == author {
-                continue;
-            }
-            let line = attachment.line;
-            let frame = frames.entry(line).or_insert_with(|| wire::frame(line, &message)).clone();
-            if attachment.conn.mailbox.push(frame).is_err() {
-                attachment.conn.mark_behind();
-                attachment.has = Has::Upto(self.saved.clone());
-            }
-            attachment.conn.mailbox.flush();
-            written += 1;
-            if written % 64 == 0 {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-
-    /// Answers a state vector, when everything that the answer holds is on disk.
-    fn answer(&mut self, conn: u64, had: HashMap<u64, u32>, asks: bool) {
-        let Some(lacking) = self.lacking(&had) else {
+        let asks = asks || self.owed.iter().any(|owed| owed.conn == conn && owed.asks);
+        self.owed.retain(|owed| owed.conn != conn);
+        let lacking = if in_pieces { Some(vec![]) } else { self.lacking(&had) };
+        let Some(lacking) = lacking else {
             self.broken = true;
             return;
         };
-        let kind = if asks { codes::STEP2 } else { codes::UPDATE };
-        let owed = Owed {
-            after: self.accepted,
-            conn,
-            message: wire::sync(kind, &lacking),
-            had,
-            then: self.replica.clocks().clone(),
-            asks,
-        };
-        if let Some(attachment) = self.attachment(conn) {
-            // Until the answer is sent it gets nothing: everything that is saved before then is in it.
-            attachment.has = Has::Nothing;
-            self.owed.push(owed);
-            self.settle();
-        }
+        let message = wire::sync(if asks { codes::STEP2 } else { codes::UPDATE }, &lacking);
+        let then = self.replica.clocks().clone();
+        self.owed.push(Owed { after: self.accepted, conn, message, had, then, asks });
+        self.settle();
     }
 
     fn lacking(&mut self, had: &HashMap<u64, u32>) -> Option<Vec<u8>> {
@@ -548,16 +453,16 @@ impl Actor {
     /// Sends what is owed and may be sent.
     fn settle(&mut self) {
         let committed = self.committed;
-        let (due, later): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.owed).into_iter().partition(|owed| owed.after <= committed);
+        let attachments = &self.attachments;
+        let is_due = |owed: &Owed| {
+            owed.after <= committed && !attachments.iter().any(|a| a.conn.id == owed.conn && a.is_in_pieces())
+        };
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.owed).into_iter().partition(is_due);
         self.owed = later;
         let vector = self.replica.vector();
         for Owed { conn, message, had, then, asks, .. } in due {
             let Some(attachment) = self.attachments.iter_mut().find(|a| a.conn.id == conn) else { continue };
-            attachment.send(message, &had, then);
-            if asks && attachment.line != Line::Plain {
-                attachment.tell_step1(&vector);
-            }
+            attachment.send(message.into(), had, then, asks.then_some(&vector));
             attachment.conn.mailbox.flush();
         }
     }
@@ -567,13 +472,19 @@ impl Actor {
         let mut upto = None;
         for attachment in self.attachments.iter_mut().filter(|a| a.conn.id == conn) {
             attachment.send_pieces();
-            if let Has::Upto(had) = &attachment.has {
-                upto = Some(had.clone());
+            if let Has::Upto { had, asks } = &attachment.has {
+                upto = Some((had.clone(), *asks));
             }
             attachment.conn.mailbox.flush();
         }
-        if let Some(had) = upto {
-            self.answer(conn, had, false);
+        let Some((had, asks)) = upto else { return };
+        // What it asked for meanwhile is answered as of now.
+        match self.owed.iter().position(|owed| owed.conn == conn) {
+            Some(at) => {
+                let Owed { had, asks, .. } = self.owed.swap_remove(at);
+                self.answer(conn, had, asks);
+            }
+            None => self.answer(conn, had, asks),
         }
     }
 }

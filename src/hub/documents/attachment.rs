@@ -31,6 +31,8 @@ pub struct Attachment {
     pub has: Has,
     /// Yjs client ids whose awareness it speaks for.
     pub speaks_for: BTreeSet<u64>,
+    /// The reply to its opening was sent; before that it does not know the channel.
+    pub welcomed: bool,
     /// The awareness tick that it has for certain, and the one that was sent last.
     pub aware: (u64, u64),
     strikes: u32,
@@ -44,8 +46,13 @@ pub enum Has {
     Nothing,
     /// Every update up to now was pushed.
     All,
-    /// Up to these clocks; the mailbox had no room for more.
-    Upto(HashMap<u64, u32>),
+    /// Not more; the mailbox had no room.
+    Upto {
+        /// Up to these clocks.
+        had: HashMap<u64, u32>,
+        /// It waits for the answer to what it asked.
+        asks: bool,
+    },
     /// A large message is on its way in pieces; then it has these clocks.
     Pieces {
         /// The message.
@@ -54,6 +61,8 @@ pub enum Has {
         at: usize,
         /// What it has when it has all of it.
         then: HashMap<u64, u32>,
+        /// The state vector that follows, to ask for what the server lacks.
+        ask: Option<Vec<u8>>,
     },
 }
 
@@ -68,6 +77,7 @@ impl Attachment {
             told: None,
             has: Has::Nothing,
             speaks_for: BTreeSet::new(),
+            welcomed: false,
             aware: (0, 0),
             strikes: 0,
             gaps: 0,
@@ -83,30 +93,40 @@ impl Attachment {
     }
 
     /// Sends a message of the content, in pieces when it is large, and remembers what the connection has then. When
-    /// there is no room it is left out, and the connection has `had`.
-    pub fn send(&mut self, message: Vec<u8>, had: &HashMap<u64, u32>, then: HashMap<u64, u32>) {
+    /// there is no room it is left out, and the connection has `had`. Behind the message goes the question for what the
+    /// server lacks, with this state vector.
+    pub fn send(&mut self, message: Bytes, had: HashMap<u64, u32>, then: HashMap<u64, u32>, ask: Option<&Vec<u8>>) {
         match self.line {
             Line::Channel(_) if message.len() > wire::PART_BYTES => {
-                self.has = Has::Pieces { message: message.into(), at: 0, then };
+                self.has = Has::Pieces { message, at: 0, then, ask: ask.cloned() };
                 self.send_pieces();
                 // All of it at once: nothing came meanwhile.
-                if matches!(self.has, Has::Upto(_)) {
+                if matches!(self.has, Has::Upto { .. }) {
                     self.has = Has::All;
                 }
             }
             Line::Channel(_) | Line::Plain => match self.push(&message) {
-                Ok(()) => self.has = Has::All,
+                Ok(()) => {
+                    self.has = Has::All;
+                    self.ask(ask);
+                }
                 Err(Full) => {
                     self.conn.mark_behind();
-                    self.has = Has::Upto(had.clone());
+                    self.has = Has::Upto { had, asks: ask.is_some() };
                 }
             },
         }
     }
 
+    /// Whether a large message is on its way.
+    pub fn is_in_pieces(&self) -> bool {
+        matches!(self.has, Has::Pieces { .. })
+    }
+
     /// Sends pieces while there is room. When the last is sent, what came meanwhile is still lacking.
     pub fn send_pieces(&mut self) {
-        let (Line::Channel(channel), Has::Pieces { message, at, then }) = (self.line, &mut self.has) else { return };
+        let Line::Channel(channel) = self.line else { return };
+        let Has::Pieces { message, at, then, ask } = &mut self.has else { return };
         while *at < message.len() {
             let end = message.len().min(*at + wire::PART_BYTES);
             let piece = wire::part(channel, &message[*at..end], end < message.len());
@@ -116,11 +136,19 @@ impl Attachment {
             }
             *at = end;
         }
-        self.has = Has::Upto(std::mem::take(then));
+        let (had, ask) = (std::mem::take(then), ask.take());
+        self.has = Has::Upto { had, asks: false };
+        self.ask(ask.as_ref());
     }
 
-    /// Asks the client for what the server lacks.
-    pub fn tell_step1(&self, vector: &[u8]) {
+    /// Asks the client for what the server lacks. A plain provider was asked when it came.
+    fn ask(&self, vector: Option<&Vec<u8>>) {
+        if let (Some(vector), Line::Channel(_)) = (vector, self.line) {
+            self.tell_step1(vector);
+        }
+    }
+
+    fn tell_step1(&self, vector: &[u8]) {
         self.tell_frame(wire::frame(self.line, &wire::sync(stoa_protocol::wire::STEP1, vector)));
     }
 

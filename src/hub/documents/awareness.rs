@@ -95,7 +95,7 @@ impl Awareness {
         self.tick += 1;
         self.dirty = false;
         let mut frames: HashMap<(u64, Line), Option<crate::gateway::Frame>> = HashMap::new();
-        for attachment in to {
+        for attachment in to.iter_mut().filter(|attachment| attachment.welcomed) {
             let (certain, sent) = attachment.aware;
             let certain = if attachment.conn.mailbox.has_slot(attachment.slot()) { certain } else { sent };
             let line = attachment.line;

@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 use stoa_protocol::{Refusal, UserId};
-use stoa_rooms::document::{Claim, Known, Walked, count_structs, walk, write_state_vector};
+use stoa_rooms::document::{Claim, Known, Place, Places, Walked, count_structs, survey, walk, write_state_vector};
 use yrs::{
     Any, ClientID, Doc, GetString, Map, Options, ReadTxn, StateVector, Transact, Update,
     types::ToJson,
@@ -29,6 +29,8 @@ pub struct Replica {
     vector: HashMap<u64, u32>,
     /// Whose the ids are; `None` is an erased user.
     owners: HashMap<u64, Option<UserId>>,
+    /// Where its structs are.
+    places: Places,
     /// Structs that were taken since the replica was made, and those that it began with.
     structs: u32,
 }
@@ -52,6 +54,27 @@ impl Known for Sender<'_> {
             None => Claim::Free,
         }
     }
+
+    fn place(&self, client: u64, clock: u32) -> Place {
+        self.replica.places.at(client, clock)
+    }
+}
+
+/// Seen from the store: whose an id is was looked at when the update came.
+struct Stored<'r>(&'r Replica);
+
+impl Known for Stored<'_> {
+    fn clock(&self, client: u64) -> u32 {
+        self.0.vector.get(&client).copied().unwrap_or_default()
+    }
+
+    fn claim(&self, _: u64) -> Claim {
+        Claim::Own
+    }
+
+    fn place(&self, client: u64, clock: u32) -> Place {
+        self.0.places.at(client, clock)
+    }
 }
 
 impl Replica {
@@ -63,13 +86,34 @@ impl Replica {
         updates: impl Iterator<Item = &'a [u8]>,
         owners: HashMap<u64, Option<UserId>>,
     ) -> Result<Self, Broken> {
-        let mut replica = Self { doc: Doc::new(), vector: HashMap::new(), owners, structs: 0 };
+        let (doc, vector) = (Doc::new(), HashMap::new());
+        let mut replica = Self { doc, vector, owners, places: Places::default(), structs: 0 };
         for update in updates {
-            replica.structs += count_structs(update).unwrap_or_default();
+            let surveyed = survey(update, &Stored(&replica));
             replica.integrate(update)?;
+            match surveyed {
+                Ok(walked) => replica.note(&walked),
+                // What was taken in by other rules is still served; of its places nothing is known.
+                Err(_) => {
+                    replica.structs += count_structs(update).unwrap_or_default();
+                    replica.vector = replica.read_clocks()?;
+                }
+            }
         }
-        replica.vector = guarded(|| Ok(clocks(&replica.doc.transact().state_vector())))?;
+        replica.vector = replica.read_clocks()?;
         Ok(replica)
+    }
+
+    fn read_clocks(&self) -> Result<HashMap<u64, u32>, Broken> {
+        guarded(|| Ok(clocks(&self.doc.transact().state_vector())))
+    }
+
+    fn note(&mut self, walked: &Walked) {
+        for span in &walked.new {
+            self.vector.insert(span.client, span.to);
+        }
+        self.places.extend(&walked.places);
+        self.structs += walked.structs;
     }
 
     /// Looks at an update of somebody's; changes nothing.
@@ -80,17 +124,23 @@ impl Replica {
         walk(update, &Sender { replica: self, user })
     }
 
+    /// Looks at an update of the server's own; changes nothing. It goes under a client id that nobody has, and nobody
+    /// goes on under it.
+    ///
+    /// # Errors
+    /// Why it cannot be taken.
+    pub fn examine_own(&self, update: &[u8]) -> Result<Walked, Refusal> {
+        survey(update, &Stored(self))
+    }
+
     /// Takes what [`Replica::examine`] let through.
     ///
     /// # Errors
     /// [`Broken`]; the replica is of no more use.
     pub fn take(&mut self, update: &[u8], walked: &Walked, user: &UserId) -> Result<(), Broken> {
         self.integrate(update)?;
-        for span in &walked.new {
-            self.vector.insert(span.client, span.to);
-        }
+        self.note(walked);
         self.owners.extend(walked.claims.iter().map(|client| (*client, Some(user.clone()))));
-        self.structs += walked.structs;
         Ok(())
     }
 
@@ -145,6 +195,14 @@ impl Replica {
         guarded(|| set_back(&now, &vector, version))
     }
 
+    /// Many updates as one.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn merge(updates: &[Vec<u8>]) -> Result<Vec<u8>, Broken> {
+        guarded(|| yrs::merge_updates_v1(updates).map_err(|error| Broken(error.to_string())))
+    }
+
     /// The content as JSON, by the names of its roots.
     ///
     /// # Errors
@@ -161,14 +219,6 @@ impl Replica {
             Ok(serde_json::Value::Object(object).to_string())
         })
     }
-}
-
-/// Many updates as one.
-///
-/// # Errors
-/// [`Broken`].
-pub fn merge(updates: &[Vec<u8>]) -> Result<Vec<u8>, Broken> {
-    guarded(|| yrs::merge_updates_v1(updates).map_err(|error| Broken(error.to_string())))
 }
 
 /// Runs what calls yrs; a panic in it is an error.
@@ -202,8 +252,8 @@ fn set_back(now: &[u8], vector: &StateVector, version: &[u8]) -> Result<Vec<u8>,
     let mut client = [0; 4];
     getrandom::fill(&mut client).map_err(|error| Broken(error.to_string()))?;
     // What was deleted must stay whole until it is brought back.
-    let options =
-        Options { skip_gc: true, ..Options::with_client_id(ClientID::new(u64::from(u32::from_le_bytes(client)))) };
+    let client_id = ClientID::new(u64::from(u32::from_le_bytes(client)));
+    let options = Options { skip_gc: true, client_id, ..Options::default() };
     let past = Doc::with_options(options);
     apply(&past, version)?;
     let mut undo: UndoManager<()> = UndoManager::with_options(undo::Options::default());

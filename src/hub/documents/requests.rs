@@ -1,9 +1,11 @@
 //! Versions: kept by time, by name, and before a document is set back.
 
-use super::actor::{Actor, heavy};
+use super::actor::{Actor, Then, heavy};
 use crate::storage::NewVersion;
-use stoa_protocol::{DocumentVersion, Fault, Refusal, UserId, VersionReason, limits};
-use tokio::time::Instant;
+use stoa_protocol::{DocumentVersion, Fault, UserId, VersionReason, limits};
+use tokio::{sync::oneshot, time::Instant};
+
+type Reply = oneshot::Sender<Result<DocumentVersion, Fault>>;
 
 /// Versions that are kept by themselves: a day's work at one every ten minutes, and some.
 const BY_TIME: u32 = 50;
@@ -45,8 +47,17 @@ impl Actor {
         Ok(kept)
     }
 
-    /// Sets the document back by a new edit; what it was is kept first.
-    pub(super) async fn restore(&mut self, version: u64, by: UserId) -> Result<DocumentVersion, Fault> {
+    /// Sets the document back by a new edit; what it was is kept first. Answers when the edit is saved.
+    pub(super) async fn restore(&mut self, version: u64, by: UserId, reply: Reply) {
+        match self.set_back(version, &by).await {
+            Ok((kept, update)) => self.take_own(by, update, Then { kept, reply }),
+            // Whoever asked may have gone.
+            Err(fault) => drop(reply.send(Err(fault))),
+        }
+    }
+
+    /// The edit that sets the document back, and the version that keeps what it was.
+    async fn set_back(&mut self, version: u64, by: &UserId) -> Result<(DocumentVersion, Vec<u8>), Fault> {
         let found = self.hub.store().version(&self.key, version).await;
         let (_, content) = found.map_err(|error| Self::fault(&error))?.ok_or_else(|| Fault::not_found("version"))?;
         let kept = self.keep(VersionReason::Restore, String::new(), Some(by.clone()), BEFORE_RESTORE).await?;
@@ -54,8 +65,6 @@ impl Actor {
             tracing::error!(%error, room = %self.key.room, document = %self.key.document, "could not be set back");
             Fault::internal()
         })?;
-        // Under a client id that nobody has: it becomes that of whoever asked.
-        self.take_own(by, update).map_err(|reason: Refusal| Fault::conflict(reason.words()))?;
-        Ok(kept)
+        Ok((kept, update))
     }
 }

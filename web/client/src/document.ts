@@ -353,6 +353,9 @@ export class SharedDocument extends Emitter<DocumentEvents> {
         this.#mayEdit = frame.may_edit;
         break;
       case "doc.reset":
+        // Of a message that was on its way nothing more comes.
+        this.#parts = [];
+        this.#partBytes = 0;
         this.#life(frame.epoch);
         this.#step1();
         break;

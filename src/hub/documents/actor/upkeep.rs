@@ -1,8 +1,8 @@
-//! What a document's task does beside its edits: rights, folding, beginning anew.
+//! What a document's task does beside its edits: rights, what is asked of it.
 
 use super::{Actor, DOCUMENT_STRUCTS, HEAVY};
 use crate::{
-    hub::documents::{Ask, Line, attachment::Has, store_fault},
+    hub::documents::{Ask, Line, store_fault},
     storage::StoreError,
 };
 use std::{collections::HashMap, time::Duration};
@@ -120,54 +120,6 @@ impl Actor {
             self.broken = true;
             Fault::internal()
         })
-    }
-
-    /// Writes the state as one update in place of many, beside the work.
-    pub(super) fn fold(&mut self) {
-        let Ok(state) = self.content() else { return };
-        (self.rows, self.unfolded, self.size) = (0, 0, state.len());
-        self.replica.set_structs(count_structs(&state).unwrap_or_default());
-        let (hub, key, epoch, head) = (self.hub.clone(), self.key.clone(), self.epoch.clone(), self.head);
-        self.hub.tasks.spawn(async move {
-            if let Err(error) = hub.store.fold_document(&key, &epoch, head, &state).await {
-                tracing::warn!(%error, room = %key.room, document = %key.document, "a document could not be folded");
-            }
-        });
-    }
-
-    /// Begins anew from the store. What was not saved is lost here, and kept by its authors, who were not told that it
-    /// is saved: they send it again.
-    pub(super) async fn reload(&mut self) {
-        let before = self.epoch.clone();
-        for edit in std::mem::take(&mut self.flying).into_iter().chain(std::mem::take(&mut self.pending)) {
-            self.refuse(edit.conn, edit.batch, Refusal::Internal);
-        }
-        match Self::load(&self.hub, &self.key).await {
-            Ok(fresh) => {
-                let attachments = std::mem::take(&mut self.attachments);
-                let awareness = std::mem::take(&mut self.awareness);
-                let failing = self.failing.take();
-                *self = Self { attachments, awareness, failing, ..fresh };
-                let (epoch, changed) = (self.epoch.clone(), self.epoch != before);
-                for attachment in &mut self.attachments {
-                    match attachment.line {
-                        Line::Channel(channel) if changed => {
-                            attachment.has = Has::Nothing;
-                            attachment.tell(&DocumentFrame::Reset { channel, epoch: epoch.clone() });
-                        }
-                        Line::Plain if changed => attachment.conn.mailbox.close(stoa_protocol::CloseCode::Unavailable),
-                        Line::Channel(_) | Line::Plain => {}
-                    }
-                }
-                self.reconsider().await;
-            }
-            Err(fault) => {
-                for attachment in std::mem::take(&mut self.attachments) {
-                    attachment.close(&fault);
-                }
-                self.over = true;
-            }
-        }
     }
 
     /// A failure of the store, as it is told.
