@@ -1,23 +1,51 @@
 //! Shared documents over real sockets: replicas converge, what was saved survives SIGKILL, and nobody writes who may not.
 
+mod differential;
+#[path = "../../rooms/tests/honest/mod.rs"]
+mod honest;
+mod lives;
 mod peer;
+mod plain;
 mod providers;
+mod storm;
+mod versions;
 
 use crate::harness::{Backend, Client, Dice, Server, Setup, commands::*, fresh_key, room, user};
 use peer::Peer;
-use stoa_protocol::{Command, DocUpdate, DocumentId, NewMember, Refusal, Role, RoomId, RoomKind};
+use stoa_protocol::{
+    Command, DocCreate, DocUpdate, DocumentId, DocumentKind, EditRight, NewMember, Refusal, Role, RoomId, RoomKind,
+};
 
 /// A room of Ada's, with Ben as a member and Vic as a viewer.
 async fn a_room(server: &Server, name: &str) -> (Client, RoomId) {
+    a_room_of(server, name, &[("ben", Role::Member), ("vic", Role::Viewer)]).await
+}
+
+/// A room of Ada's with these people.
+async fn a_room_of(server: &Server, name: &str, people: &[(&str, Role)]) -> (Client, RoomId) {
     let id = room(name);
     let mut ada = server.client("ada").await;
     let mut made = create(&id, RoomKind::Group);
-    made.members = [("ben", Role::Member), ("vic", Role::Viewer)]
-        .map(|(who, role)| NewMember { user: user(who), role, capabilities: None, data: None })
-        .to_vec();
+    let member =
+        |(who, role): &(&str, Role)| NewMember { user: user(who), role: *role, capabilities: None, data: None };
+    made.members = people.iter().map(member).collect();
     ada.commit(Command::RoomCreate(made)).await;
     ada.open(&id).await;
     (ada, id)
+}
+
+/// A document of notes.
+fn notes(room: &RoomId) -> Command {
+    Command::DocCreate(DocCreate {
+        room: room.clone(),
+        key: fresh_key(),
+        document: DocumentId::new("notes").expect("legal"),
+        kind: DocumentKind::Notes,
+        title: String::new(),
+        edit: EditRight::default(),
+        locked: false,
+        data: None,
+    })
 }
 
 fn lock(room: &RoomId, locked: bool) -> Command {

@@ -1,6 +1,6 @@
 //! The unmodified y-websocket provider, in processes of its own.
 
-use super::{a_room, peer::Peer};
+use super::{a_room, notes, peer::Peer};
 use crate::harness::{Backend, Server, Token, is_long};
 use std::{path::Path, process::Stdio};
 use tokio::process::{Child, Command};
@@ -32,17 +32,7 @@ async fn outcome(child: Child) -> String {
 async fn two_unmodified_providers_end_equal_to_each_other_and_to_what_is_stored() {
     let mut server = Server::start(Backend::Sqlite).await;
     let (mut host, id) = a_room(&server, "yjs").await;
-    host.commit(stoa_protocol::Command::DocCreate(stoa_protocol::DocCreate {
-        room: id.clone(),
-        key: crate::harness::fresh_key(),
-        document: stoa_protocol::DocumentId::new("notes").expect("legal"),
-        kind: stoa_protocol::DocumentKind::Notes,
-        title: String::new(),
-        edit: stoa_protocol::EditRight::default(),
-        locked: false,
-        data: None,
-    }))
-    .await;
+    host.commit(notes(&id)).await;
     let (ada, ben) = (provider(&server, "ada", 1), provider(&server, "ben", 2));
     let (ada, ben) = tokio::join!(outcome(ada), outcome(ben));
     assert_eq!(ada, ben, "both replicas are equal");
