@@ -105,24 +105,30 @@ for (const [who, start] of [
   });
 }
 
-test("both negotiate at once and settle, the browser giving way", async ({ ada, other }) => {
-  const stack = other(true);
-  await stack.tells("joined");
-  await joinCall(ada);
-  await stack.tells("up");
-  await seeEachOther(ada, stack);
-  await speak(ada, stack);
-  for (let round = 1; round <= 20; round += 1) {
-    // A share that comes and goes opens and closes a section, which is a negotiation.
-    stack.order("renegotiate");
-    await stage(ada).press("s");
-    await stack.tells("settled");
-    await expect.poll(async () => (await look(ada)).signaling, { message: `round ${round}` }).toBe("stable");
-  }
-  await seeEachOther(ada, stack);
-  // By negotiation alone: no connection was given up for a new one.
-  expect((await look(ada)).count).toBe(1);
-});
+for (const [who, start] of [
+  ["the browser", true],
+  ["the other stack", false],
+] as const) {
+  test(`both negotiate at once and settle, ${who} giving way`, async ({ ada, other }) => {
+    const stack = other(start);
+    if (!start) await joinCall(ada);
+    await stack.tells("joined");
+    if (start) await joinCall(ada);
+    await stack.tells("up");
+    await seeEachOther(ada, stack);
+    await speak(ada, stack);
+    for (let round = 1; round <= 20; round += 1) {
+      // A share that comes and goes opens and closes a section, which is a negotiation.
+      stack.order("renegotiate");
+      await stage(ada).press("s");
+      await stack.tells("settled");
+      await expect.poll(async () => (await look(ada)).signaling, { message: `round ${round}` }).toBe("stable");
+    }
+    await seeEachOther(ada, stack);
+    // By negotiation alone: no connection was given up for a new one.
+    expect((await look(ada)).count).toBe(1);
+  });
+}
 
 test("the other stack asks for a new life of the link, and both begin anew", async ({ ada, other }) => {
   const stack = other(true);

@@ -4,6 +4,7 @@ use crate::{
     media::Media,
     numbers::{Incoming, Outgoing},
 };
+use anyhow::Context;
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
 use stoa_protocol::{CallLinkId, IceServers, Signal, TrackId};
@@ -66,6 +67,8 @@ pub struct Link {
     offered: Option<u32>,
     /// The own side wants to negotiate, as soon as it may.
     wants: bool,
+    /// Which side of DTLS this end is, once that was agreed on.
+    dtls: Option<Dtls>,
     /// The ICE names of the remote description.
     remote: Vec<String>,
     /// Of offers that were passed over: their candidates are too.
@@ -181,6 +184,7 @@ impl Link {
             incoming: Incoming::default(),
             offered: None,
             wants: is_polite,
+            dtls: None,
             remote: vec![],
             passed_over: vec![],
             early: vec![],
@@ -234,6 +238,7 @@ impl Link {
             Signal::Offer { sdp, .. } => self.offered_to(n, sdp).await,
             Signal::Answer { sdp, offer, .. } if self.offered == Some(offer) => {
                 self.offered = None;
+                self.dtls = self.dtls.or_else(|| Dtls::of(&sdp).map(Dtls::other));
                 self.take_remote(RTCSessionDescription::answer(sdp)?).await
             }
             // To an offer that was given up.
@@ -266,7 +271,9 @@ impl Link {
         }
         self.take_remote(RTCSessionDescription::offer(sdp)?).await?;
         let answer = self.pc.create_answer(None).await?;
-        let (sdp, tracks) = (answer.sdp.clone(), tracks_of(&answer.sdp)?);
+        let tracks = tracks_of(&answer.sdp)?;
+        let dtls = *self.dtls.get_or_insert(Dtls::of(&answer.sdp).context("an answer names its side of DTLS")?);
+        let sdp = dtls.put_into(&answer.sdp);
         self.pc.set_local_description(answer).await?;
         self.outgoing.say(Signal::Answer { sdp, offer: n, tracks });
         Ok(())
@@ -322,6 +329,41 @@ impl Link {
     }
 }
 
+/// A side of DTLS. It stays for the life of the association (RFC 8842, section 5.5). This stack keeps to it, but its
+/// answers always say `active`, also where the other end became that when it answered first: browsers refuse them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dtls {
+    Active,
+    Passive,
+}
+
+impl Dtls {
+    /// The side that an answer says its sender is.
+    fn of(answer: &str) -> Option<Self> {
+        answer.lines().find_map(|line| match line.trim_end() {
+            "a=setup:active" => Some(Self::Active),
+            "a=setup:passive" => Some(Self::Passive),
+            _ => None,
+        })
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Active => Self::Passive,
+            Self::Passive => Self::Active,
+        }
+    }
+
+    /// The answer as one of this side.
+    fn put_into(self, answer: &str) -> String {
+        let [old, new] = match self {
+            Self::Active => ["a=setup:passive\r\n", "a=setup:active\r\n"],
+            Self::Passive => ["a=setup:active\r\n", "a=setup:passive\r\n"],
+        };
+        answer.replace(old, new)
+    }
+}
+
 /// How a state is told to whoever looks.
 pub fn is_up(state: RTCPeerConnectionState) -> bool {
     state == RTCPeerConnectionState::Connected
@@ -357,6 +399,16 @@ fn tracks_of(sdp: &str) -> anyhow::Result<BTreeMap<String, TrackId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_says_the_side_of_dtls_that_was_agreed_on() {
+        let answer = "m=audio 9 X 0\r\na=setup:active\r\nm=video 9 X 0\r\na=setup:active\r\n";
+        assert_eq!(Dtls::of(answer), Some(Dtls::Active));
+        assert_eq!(Dtls::Active.put_into(answer), answer);
+        let passive = Dtls::Active.other().put_into(answer);
+        assert_eq!(passive, answer.replace("active", "passive"));
+        assert_eq!(Dtls::of("a=setup:actpass\r\n"), None, "an offer says neither");
+    }
 
     #[test]
     fn a_description_names_its_tracks_and_its_ice() {
