@@ -75,8 +75,8 @@ test.afterEach(async () => {
   for (const browser of browsers.splice(0)) await browser.close();
 });
 
-test("two whose networks do not reach each other see each other in the page's call, through the relay", async () => {
-  const [alice, bob] = [new Person(await pageOf("alice"), "alice"), new Person(await pageOf("bob"), "bob")];
+/** Both in the page's call. */
+async function call(alice: Person, bob: Person): Promise<void> {
   await emptyPage(alice.page, url);
   await ask(alice.page, "alice", "PUT", "/v1/rooms/relayed", { kind: "session", members: [{ user: "bob" }] });
   await alice.page.unrouteAll();
@@ -85,14 +85,67 @@ test("two whose networks do not reach each other see each other in the page's ca
     await who.goTo(`${url}/r/relayed#token=${token}`);
     await joinCall(who);
   }
+  for (const who of [alice, bob]) await isInCall(who, 2);
+}
+
+/** Leaves the page no other way than relays of this scheme, and keeps its connections to be looked at. */
+const onlyOver = (page: Page, scheme: string) =>
+  page.addInitScript((scheme) => {
+    const made: RTCPeerConnection[] = [];
+    const left = (configuration: RTCConfiguration = {}): RTCConfiguration => ({
+      ...configuration,
+      // A host's own address would still reach the other's relay over UDP.
+      iceTransportPolicy: "relay",
+      iceServers: (configuration.iceServers ?? []).flatMap((server) => {
+        const urls = [server.urls].flat().filter((url) => url.startsWith(`${scheme}:`));
+        return urls.length > 0 ? [{ ...server, urls }] : [];
+      }),
+    });
+    const Original = window.RTCPeerConnection;
+    window.RTCPeerConnection = class extends Original {
+      constructor(configuration?: RTCConfiguration) {
+        super(left(configuration));
+        made.push(this);
+      }
+      override setConfiguration(configuration?: RTCConfiguration) {
+        super.setConfiguration(left(configuration));
+      }
+    };
+    Object.assign(window, { made });
+  }, scheme);
+
+test("two whose networks do not reach each other see each other in the page's call, through the relay", async () => {
+  const [alice, bob] = [new Person(await pageOf("alice"), "alice"), new Person(await pageOf("bob"), "bob")];
+  await call(alice, bob);
   for (const who of [alice, bob]) {
-    await isInCall(who, 2);
     const stats = await who.page.evaluate(async () => [...((await window.stoa?.call?.stats())?.values() ?? [])]);
     // The local or the remote candidate of the pair that carries media is the relay's.
     expect(stats.map(({ relayed }) => relayed)).toEqual([true]);
   }
   // Decoded, and going on.
   await Promise.all([seesAll(alice, 1), seesAll(bob, 1)]);
+});
+
+test("where nothing but TLS passes, they see each other over turns: alone", async () => {
+  const [alice, bob] = [new Person(await pageOf("alice"), "alice"), new Person(await pageOf("bob"), "bob")];
+  for (const { page } of [alice, bob]) await onlyOver(page, "turns");
+  await call(alice, bob);
+  await Promise.all([seesAll(alice, 1), seesAll(bob, 1)]);
+  for (const { page } of [alice, bob]) {
+    const pair = await page.evaluate(async () => {
+      const pc = (window as unknown as { made: RTCPeerConnection[] }).made.at(-1);
+      const stats = new Map(await pc?.getStats());
+      const transport = [...stats.values()].find(({ type }) => type === "transport");
+      const pair = stats.get(transport?.selectedCandidatePairId);
+      const local = stats.get(pair?.localCandidateId);
+      return { local: local?.candidateType, over: local?.relayProtocol, url: local?.url };
+    });
+    expect(pair).toEqual({
+      local: "relay",
+      over: "tls",
+      url: `turns:${variable("STOA_NETNS_RELAY")}:5349?transport=tcp`,
+    });
+  }
 });
 
 test("without a relay they do not reach each other", async () => {
