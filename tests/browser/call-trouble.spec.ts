@@ -5,7 +5,12 @@ import { expect, type Person, test } from "./people.ts";
 import config from "./playwright.config.ts";
 
 const launch = config.use?.launchOptions;
-test.use({ launchOptions: { ...launch, args: [...(launch?.args ?? []), ...FAKE_DEVICES] } });
+test.use({
+  launchOptions: {
+    ...launch,
+    args: [...(launch?.args ?? []), ...FAKE_DEVICES],
+  },
+});
 
 /** The page's own connections, for what only they can tell. */
 const watch = (who: Person) =>
@@ -105,11 +110,91 @@ test("a server that is killed and comes back changes nothing of a call", async (
   await expect(ada.message("Still here")).toBeVisible();
 });
 
+/** Somebody's socket with the test in between: it keeps an offer back until it is told, and counts offers that meet. */
+class Post {
+  /** Offers of the other side that came while an own one was on its way or waited for its answer. */
+  met = 0;
+  #keeps = false;
+  #kept: (string | Buffer)[] = [];
+  #offered: number | undefined;
+  #heard = 0;
+  #send: (frame: string | Buffer) => void = () => {};
+
+  static async between(who: Person): Promise<Post> {
+    const post = new Post();
+    await who.page.routeWebSocket(/\/v1\/ws/, (page) => {
+      const server = page.connectToServer();
+      post.#send = (frame) => server.send(frame);
+      page.onMessage((frame) => post.#said(frame));
+      server.onMessage((frame) => {
+        post.#hears(frame);
+        page.send(frame);
+      });
+    });
+    return post;
+  }
+
+  /** Keeps the next offer, and what is said after it. */
+  keep(): void {
+    this.#keeps = true;
+  }
+
+  get hasOffer(): boolean {
+    return this.#kept.length > 0;
+  }
+
+  release(): void {
+    this.#keeps = false;
+    for (const frame of this.#kept.splice(0)) this.#pass(frame);
+  }
+
+  #said(frame: string | Buffer): void {
+    if (this.hasOffer || (this.#keeps && signalOf(frame)?.kind === "offer")) this.#kept.push(frame);
+    else this.#pass(frame);
+  }
+
+  #pass(frame: string | Buffer): void {
+    const said = signalOf(frame);
+    if (said?.kind === "offer") this.#offered = said.n;
+    // The own offer was rolled back.
+    if (said?.kind === "answer") this.#offered = undefined;
+    this.#send(frame);
+  }
+
+  #hears(frame: string | Buffer): void {
+    const heard = signalOf(frame);
+    // One that was not confirmed in time comes again.
+    if (heard === undefined || heard.n <= this.#heard) return;
+    this.#heard = heard.n;
+    if (heard.kind === "offer" && this.#offered !== undefined) this.met += 1;
+    if (heard.kind === "answer" && heard.offer === this.#offered) this.#offered = undefined;
+  }
+}
+
+interface Said {
+  n: number;
+  kind: string;
+  offer?: number;
+}
+
+function signalOf(frame: string | Buffer): Said | undefined {
+  if (typeof frame !== "string" || !frame.includes('"call.signal"')) return undefined;
+  const { type, n, signal } = JSON.parse(frame) as {
+    type: string;
+    n: number;
+    signal: Omit<Said, "n">;
+  };
+  return type === "call.signal" ? { n, ...signal } : undefined;
+}
+
 test("both sides renegotiate at once a hundred times, and always settle", async ({ people }) => {
-  test.setTimeout(180_000);
+  // Half a minute where nothing else runs.
+  test.setTimeout(480_000);
   const ada = await people("Ada");
   const ben = await people("Ben");
+  const posts: Post[] = [];
   for (const each of [ada, ben]) {
+    posts.push(await Post.between(each));
     await watch(each);
     await each.page.reload();
   }
@@ -124,25 +209,34 @@ test("both sides renegotiate at once a hundred times, and always settle", async 
       return { count: window.made.length, state: pc?.signalingState, ice: pc?.connectionState, own, far };
     });
   let [before, beforeBen] = [await look(ada), await look(ben)];
-  let collisions = 0;
   for (let round = 1; round <= 100; round += 1) {
-    // What a change of the network does: both begin ICE anew, in the same moment.
+    // What a change of the network does: both begin ICE anew. Neither's offer goes before the other's is made.
+    for (const post of posts) post.keep();
     await Promise.all([ada, ben].map(({ page }) => page.evaluate(() => dispatchEvent(new Event("online")))));
+    await expect
+      .poll(() => posts.every(({ hasOffer }) => hasOffer), {
+        message: `offers of round ${round}`,
+        intervals: [20],
+        timeout: 45_000,
+      })
+      .toBe(true);
+    for (const post of posts) post.release();
     await expect
       .poll(
         async () => {
           const [a, b] = await Promise.all([look(ada), look(ben)]);
-          const isStable = a.state === "stable" && b.state === "stable";
+          // Who is not connected yet has nothing to begin anew.
+          const isStable = [a, b].every(({ state, ice }) => state === "stable" && ice === "connected");
           return isStable && a.own === b.far && b.own === a.far && a.own !== before.own && b.own !== beforeBen.own;
         },
-        { message: `round ${round}`, intervals: [20] },
+        { message: `round ${round}`, intervals: [20], timeout: 45_000 },
       )
       .toBe(true);
-    const [a, b] = await Promise.all([look(ada), look(ben)]);
-    [before, beforeBen] = [a, b];
-    collisions += 1;
+    [before, beforeBen] = await Promise.all([look(ada), look(ben)]);
   }
-  expect(collisions).toBe(100);
+  console.log(`offers that met, as each side saw it: ${posts.map(({ met }) => met).join(" and ")}`);
+  // One in each round; on a machine that is busy with other things ICE begins anew in between, too.
+  for (const { met } of posts) expect(met).toBeGreaterThan(50);
   await both(ada, ben);
   // By negotiation alone: no connection was given up for a new one.
   expect([before.count, beforeBen.count]).toEqual([1, 1]);
