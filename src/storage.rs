@@ -279,6 +279,8 @@ pub struct ListRow {
     pub mentions: u32,
     /// The other one in a direct room.
     pub peer: Option<UserId>,
+    /// Whether a call runs.
+    pub call: bool,
 }
 
 /// Which rooms a list names.

@@ -146,6 +146,9 @@ export type ClientFrame = (
   | (CallConfirm & {
       type: "call.confirm";
     })
+  | (CallAway & {
+      type: "call.away";
+    })
   | (CallGet & {
       type: "call.get";
     })
@@ -466,6 +469,25 @@ export type Control =
        * Grows with every change; a state whose version is not above the known one is old.
        */
       version?: number;
+    }
+  | {
+      /**
+       * Whether it is away.
+       */
+      away: boolean;
+      /**
+       * The call.
+       */
+      call: Seq;
+      /**
+       * The room.
+       */
+      room: RoomId;
+      /**
+       * Which participant.
+       */
+      session: SessionId;
+      type: "call.away";
     }
   | {
       /**
@@ -2361,6 +2383,20 @@ export interface CallConfirm {
   room: RoomId;
 }
 /**
+ * The page of this session is being left. Without a connection it stays in the call for 10 s from then on and not
+ * for 30 s: enough to be loaded anew.
+ */
+export interface CallAway {
+  /**
+   * Which call.
+   */
+  call: Seq;
+  /**
+   * Where.
+   */
+  room: RoomId;
+}
+/**
  * The running call as it is now.
  */
 export interface CallGet {
@@ -3272,6 +3308,10 @@ export interface Reaction {
  * One row of a user's room list.
  */
 export interface RoomEntry {
+  /**
+   * Whether a call runs.
+   */
+  call?: boolean;
   /**
    * The end of the room's log.
    */

@@ -198,6 +198,14 @@ records! {
         /// Up to here.
         n: u32,
     }
+    /// The page of this session is being left. Without a connection it stays in the call for 10 s from then on and not
+    /// for 30 s: enough to be loaded anew.
+    CallAway {
+        /// Where.
+        room: RoomId,
+        /// Which call.
+        call: Seq,
+    }
     /// The running call as it is now.
     CallGet {
         /// Where.

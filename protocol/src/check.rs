@@ -95,6 +95,7 @@ impl Command {
             | Self::CallHand(_)
             | Self::CallRelink(_)
             | Self::CallConfirm(_)
+            | Self::CallAway(_)
             | Self::CallGet(_)
             | Self::CallIce(_) => Ok(()),
         }

@@ -1,10 +1,10 @@
 //! What a client says.
 
 use crate::{
-    CallAdmit, CallConfirm, CallDecline, CallEnd, CallGet, CallHand, CallHistory, CallIce, CallJoin, CallLeave,
-    CallMute, CallRefuse, CallRelink, CallRemove, CallReport, CallRing, CallSignal, CallStart, CallTracks, CallUpdate,
-    Capability, Cursor, Data, DeviceId, DocClose, DocCreate, DocDelete, DocList, DocOpen, DocRestore, DocUpdate,
-    DocVersionDelete, DocVersionSave, DocVersions, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name,
+    CallAdmit, CallAway, CallConfirm, CallDecline, CallEnd, CallGet, CallHand, CallHistory, CallIce, CallJoin,
+    CallLeave, CallMute, CallRefuse, CallRelink, CallRemove, CallReport, CallRing, CallSignal, CallStart, CallTracks,
+    CallUpdate, Capability, Cursor, Data, DeviceId, DocClose, DocCreate, DocDelete, DocList, DocOpen, DocRestore,
+    DocUpdate, DocVersionDelete, DocVersionSave, DocVersions, ErrorCode, Fault, HistoryVisibility, Key, Millis, Name,
     PresenceState, Role, RoomId, RoomKind, Seq, SessionId, UserId, records::records,
 };
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,8 @@ commands! {
     "call.signal" => CallSignal,
     /// Signals were handled.
     "call.confirm" => CallConfirm,
+    /// The page is being left, to be loaded anew or for good.
+    "call.away" => CallAway,
     /// The running call.
     "call.get" => CallGet,
     /// Fresh ICE servers.

@@ -349,4 +349,7 @@ pub struct RoomEntry {
     /// The other one in a direct room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<UserId>,
+    /// Whether a call runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub call: bool,
 }

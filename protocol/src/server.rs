@@ -140,6 +140,18 @@ pub enum Control {
         #[serde(flatten)]
         state: ParticipantState,
     },
+    /// A participant has no connection, or has one again. A whole room is followed by one of these for each participant.
+    #[serde(rename = "call.away")]
+    CallAway {
+        /// The room.
+        room: RoomId,
+        /// The call.
+        call: Seq,
+        /// Which participant.
+        session: SessionId,
+        /// Whether it is away.
+        away: bool,
+    },
     /// A link of the reader's session is there, or has a new epoch.
     #[serde(rename = "call.link")]
     CallLink {

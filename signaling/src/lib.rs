@@ -39,3 +39,7 @@ pub use retained::{Change, Retained};
 /// How long a session stays in a call without a connection, milliseconds: media goes on between the peers, and a
 /// server that restarts is back within it.
 pub const GRACE_MS: stoa_protocol::Millis = 30_000;
+
+/// The same for a session whose page said that it is being left, milliseconds: to be loaded anew takes a few seconds, and
+/// after that nobody shall see who has closed it.
+pub const LEAVING_GRACE_MS: stoa_protocol::Millis = 10_000;

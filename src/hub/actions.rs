@@ -6,7 +6,7 @@ use super::{
     writer::{Draft, Job, ReplyTo},
 };
 use crate::{
-    gateway::Frame,
+    gateway::{Frame, SlotKey},
     identity::{Direct, Identity},
     storage::{Digest, NewUserEvent},
 };
@@ -166,9 +166,17 @@ impl Hub {
         outcome.await.unwrap_or_else(|_| Err(Fault::unavailable()))
     }
 
-    /// A committed event of a user's own log reaches their connections.
-    pub(super) fn deliver_user(&self, user: &UserId, event: &UserEvent) {
+    /// A committed event of a user's own log reaches their connections, with the name of who it is from: they may have
+    /// no room open to ask in.
+    pub(super) async fn deliver_user(&self, user: &UserId, event: &UserEvent) {
         let Some(cell) = self.users.get(user).map(|cell| cell.clone()) else { return };
+        if let Some(from) = &event.from
+            && let Ok(Some(profile)) = self.profile_of(from).await
+        {
+            let key = SlotKey::of(&("profile", from));
+            let frame = encode::control(&Control::Profile { user: from.clone(), profile });
+            cell.lock().conns().for_each(|conn| conn.mailbox.push_slot(key, frame.clone()));
+        }
         let conns: Vec<_> = {
             let mut live = cell.lock();
             live.deliver(event);

@@ -21,7 +21,9 @@ use stoa_protocol::{
     Millis, PresenceState, Reply, RoomId, Seq, SessionId, UserId,
 };
 use stoa_rooms::Actor;
-use stoa_signaling::{Call, GRACE_MS, Intent, Relay, Retained, Taken, end_of, is_end, other_end, sdp, session_of};
+use stoa_signaling::{
+    Call, GRACE_MS, Intent, LEAVING_GRACE_MS, Relay, Retained, Taken, end_of, is_end, other_end, sdp, session_of,
+};
 
 /// A room's call in memory, beside the fold of its log.
 #[derive(Default)]
@@ -30,6 +32,10 @@ pub struct CallLive {
     relay: Relay,
     /// Sessions of the call without a connection in the room, and since when.
     gone: BTreeMap<SessionId, Millis>,
+    /// Those of them of whom everybody was told.
+    away: BTreeSet<SessionId>,
+    /// Sessions whose page is being left, by their own word.
+    leaving: BTreeSet<SessionId>,
     /// Links as they were told last.
     links: Vec<CallLink>,
 }
@@ -38,6 +44,13 @@ impl CallLive {
     /// A session has a connection in the room again.
     pub fn heard(&mut self, session: &SessionId) {
         self.gone.remove(session);
+        self.leaving.remove(session);
+    }
+
+    fn clear_absences(&mut self) {
+        self.gone.clear();
+        self.away.clear();
+        self.leaving.clear();
     }
 }
 
@@ -152,13 +165,14 @@ impl Live {
     /// What the second finds: sessions that are lost, rings that are over, rights that are gone.
     fn look(&mut self, now: Millis, rights: impl Fn(&UserId, &SessionId, Option<&Conn>) -> bool) -> Vec<Intent> {
         let Some(call) = self.call.clone() else {
-            self.calls.gone.clear();
+            self.calls.clear_absences();
             return vec![];
         };
         let seated = call.participants().map(|p| (p.session.clone(), p.user.clone()));
         let waiting = call.waiting().iter().map(|knock| (knock.session.clone(), knock.user.clone()));
         let sessions: BTreeMap<_, _> = seated.chain(waiting).collect();
         self.calls.gone.retain(|session, _| sessions.contains_key(session));
+        self.calls.leaving.retain(|session| sessions.contains_key(session));
         let mut wanted = Vec::new();
         for (session, user) in &sessions {
             let conn = self.conn_of(session).cloned();
@@ -170,16 +184,57 @@ impl Live {
                     self.calls.gone.entry(session.clone()).or_insert(now);
                 }
             }
-            let lost = self.calls.gone.get(session).is_some_and(|since| since + GRACE_MS <= now);
+            let grace = if self.calls.leaving.contains(session) { LEAVING_GRACE_MS } else { GRACE_MS };
+            let lost = self.calls.gone.get(session).is_some_and(|since| since + grace <= now);
             if !rights(user, session, conn.as_deref()) {
                 wanted.push(Intent::Lost(call.id(), session.clone(), CallLeaveReason::Rights));
             } else if lost {
                 wanted.push(Intent::Lost(call.id(), session.clone(), CallLeaveReason::Lost));
             }
         }
+        self.follow_away(&call);
         let over = call.ringing().iter().filter(|(_, until)| **until <= now);
         wanted.extend(over.map(|(user, _)| Intent::RingOver(call.id(), user.clone())));
         wanted
+    }
+
+    /// Tells everybody which participants have gone away or are back.
+    fn follow_away(&mut self, call: &Call) {
+        let seated = call.participants().map(|p| p.session.clone());
+        let now: BTreeSet<_> = seated.filter(|session| self.calls.gone.contains_key(session)).collect();
+        let before = std::mem::replace(&mut self.calls.away, now);
+        for session in before.symmetric_difference(&self.calls.away) {
+            let (key, frame) = self.away_frame(call, session);
+            self.attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+        }
+    }
+
+    /// Tells a connection of each participant whether it is away; the newest wins.
+    pub fn tell_away(&self, conn: &Arc<Conn>) {
+        let Some(call) = self.call() else { return };
+        for participant in call.participants() {
+            let (key, frame) = self.away_frame(call, &participant.session);
+            conn.mailbox.push_slot(key, frame);
+        }
+    }
+
+    fn away_frame(&self, call: &Call, session: &SessionId) -> (SlotKey, crate::gateway::Frame) {
+        let (room, away) = (self.room.id().clone(), self.calls.away.contains(session));
+        let key = SlotKey::of(&("call.away", &room, session));
+        (key, encode::control(&Control::CallAway { room, call: call.id(), session: session.clone(), away }))
+    }
+
+    /// The page of a session is being left: when its connection ends, it stays in the call for a shorter while.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn leaves_soon(&mut self, session: &SessionId, call: Seq) -> Result<(), Fault> {
+        let place = self.call().filter(|running| running.id() == call).map(|running| running.place(session));
+        if place.is_none_or(|place| place == CallPlace::Out) {
+            return Err(Fault::not_found("call"));
+        }
+        self.calls.leaving.insert(session.clone());
+        Ok(())
     }
 
     /// Tells both ends of signals that were not confirmed in time.

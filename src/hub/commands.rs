@@ -128,6 +128,7 @@ pub fn durable(command: Command) -> Result<Durable, Box<Command>> {
         | Command::CallRelink(_)
         | Command::CallSignal(_)
         | Command::CallConfirm(_)
+        | Command::CallAway(_)
         | Command::CallGet(_)
         | Command::CallIce(_)
         | Command::CallReport(_)

@@ -63,6 +63,7 @@ impl Hub {
             }
             live.tell_states(conn);
             live.tell_links(conn);
+            live.tell_away(conn);
             if live.tells_each() { people(&live) } else { vec![] }
         };
         let (online, changed) = self.presence_now(cell, &people);

@@ -208,8 +208,8 @@ impl Hub {
 /// A row as its reader sees it; `None` when there is neither a membership nor an access.
 pub(super) fn entry(row: ListRow, access: Option<Access>) -> Option<RoomEntry> {
     let role: Role = access.map(|a| a.role).or(row.member.as_ref().map(|m| m.role))?;
-    let ListRow { info, member: _, head, last_at: _, last, read, unread, mentions, peer } = row;
-    Some(RoomEntry { info, role, head, last, read, unread, mentions, peer })
+    let ListRow { info, member: _, head, last_at: _, last, read, unread, mentions, peer, call } = row;
+    Some(RoomEntry { info, role, head, last, read, unread, mentions, peer, call })
 }
 
 /// The first of them that fit; tells whether some did not.

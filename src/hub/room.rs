@@ -298,6 +298,7 @@ impl Live {
             attachment.state = Attached::Behind(cursor);
             let conn = attachment.conn.clone();
             self.tell_links(&conn);
+            self.tell_away(&conn);
         }
     }
 

@@ -263,6 +263,7 @@ impl HubSession {
             Command::AppSend(send) => self.app(id, send).await,
             Command::CallSignal(_)
             | Command::CallConfirm(_)
+            | Command::CallAway(_)
             | Command::CallTracks(_)
             | Command::CallHand(_)
             | Command::CallRelink(_)

@@ -516,7 +516,7 @@ async fn publish(hub: &Arc<Hub>, jobs: Vec<Job>, done: Done) {
         hub.retained(room, *call, std::slice::from_ref(row));
     }
     for (user, event) in &done.notices {
-        hub.deliver_user(user, event);
+        hub.deliver_user(user, event).await;
     }
     let mut told = Vec::new();
     for (job, outcome) in jobs.into_iter().zip(done.outcomes) {

@@ -343,7 +343,7 @@ pub fn meta(row: &impl Cells) -> Result<((RoomId, Seq), MessageMeta)> {
 }
 
 /// [`info`], then `head_seq, last_at, user_id, role, capabilities, muted_until, joined_seq, joined_at, data, read,
-/// unread, mentions, peer, last`: the last one is the place of a message that is fetched apart.
+/// unread, mentions, peer, last, call`: `last` is the place of a message that is fetched apart.
 pub fn list(row: &impl Cells) -> Result<(ListRow, Option<Seq>)> {
     let member = match optional_id::<UserId>(row, 12)? {
         Some(user) => Some(Member {
@@ -367,6 +367,7 @@ pub fn list(row: &impl Cells) -> Result<(ListRow, Option<Seq>)> {
         mentions: small(row, 21)?,
         peer: optional_id(row, 22)?,
         last: None,
+        call: row.flag(24)?,
     };
     Ok((entry, optional_seq(row, 23)?))
 }

@@ -1,5 +1,5 @@
 // People in calls: fake cameras and microphones, and what statistics say of the links between them.
-import type { Locator } from "@playwright/test";
+import type { Locator, Page } from "@playwright/test";
 import { expect, type Person } from "./people.ts";
 import type { Server } from "./server.ts";
 
@@ -22,19 +22,54 @@ export const control = (who: Person, name: string): Locator => controls(who).get
 export const tile = (who: Person, other: string): Locator =>
   who.page.getByTestId("tiles").locator(`[data-testid=tile][aria-label^="${other}"]`);
 
+async function ask(server: Server, method: string, path: string, body: object, token?: string) {
+  const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const response = await fetch(`${server.url}${path}`, { method, headers, body: JSON.stringify(body) });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer}`);
+  return JSON.parse(answer) as Record<string, string>;
+}
+
+const logIn = (server: Server, name: string) => ask(server, "POST", "/v1/dev/login", { name });
+
 /** A room with a host and members, who are known by their names on a development server. */
 export async function makeRoom(server: Server, room: string, host: string, members: string[]): Promise<void> {
-  const post = async (method: string, path: string, body: object, token?: string) => {
-    const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
-    const response = await fetch(`${server.url}${path}`, { method, headers, body: JSON.stringify(body) });
-    const answer = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer}`);
-    return JSON.parse(answer) as Record<string, string>;
+  const { token } = await logIn(server, host);
+  const member = async (name: string) => ({ user: (await logIn(server, name)).user, role: "member" });
+  const users = await Promise.all(members.map(member));
+  await ask(server, "PUT", `/v1/rooms/${room}`, { kind: "group", title: room, members: users }, token);
+}
+
+/** People in a room's call without devices or a picture of it, all in one page: for its protocol they are like others. */
+export async function crowd(page: Page, server: Server, room: string, names: string[]): Promise<Crowd> {
+  const tokens = await Promise.all(names.map(async (name) => (await logIn(server, name)).token));
+  // A document of the server's own, without the page: browsers let no other one connect to this machine.
+  await page.goto(`${server.url}/client/v1.js`);
+  await page.evaluate(
+    async ([tokens, room]) => {
+      const { connect } = await import(new URL("/client/v1.js", location.href).href);
+      const key = () => crypto.getRandomValues(new Uint32Array(2)).join("-");
+      const leave: (() => Promise<void>)[] = [];
+      for (const token of tokens) {
+        const client = connect({ url: new URL("/v1/ws", location.href), token: () => token });
+        await client.room(room).open();
+        // Joins where one runs.
+        const { call } = await client.query({ type: "call.start", room, key: key() });
+        leave.push(() => client.ask({ type: "call.leave", room, key: key(), call: call.call }));
+      }
+      Object.assign(window, { leave });
+    },
+    [tokens, room] as const,
+  );
+  return {
+    leaves: (index) =>
+      page.evaluate((index) => (window as unknown as { leave: (() => Promise<void>)[] }).leave[index]?.(), index),
   };
-  const logIn = (name: string) => post("POST", "/v1/dev/login", { name });
-  const { token } = await logIn(host);
-  const users = await Promise.all(members.map(async (name) => ({ user: (await logIn(name)).user, role: "member" })));
-  await post("PUT", `/v1/rooms/${room}`, { kind: "group", title: room, members: users }, token);
+}
+
+export interface Crowd {
+  /** One of them leaves the call. */
+  leaves(index: number): Promise<void>;
 }
 
 /** Answers to `getByRole` in a menu that a button opens. */

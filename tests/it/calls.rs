@@ -6,9 +6,10 @@ use crate::harness::{Backend, Client, Server, Setup, Token, commands::*, fresh_k
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use stoa_protocol::{
-    CallConfirm, CallEvent, CallHistory, CallJoin, CallLeaveReason, CallLink, CallMedia, CallPlace, CallRelink,
-    CallReply, CallSignal, CallStart, CallTracks, Command, Control, DeviceId, ErrorCode, Hello, NewMember, Reply, Role,
-    RoomEventBody, RoomId, RoomKind, Seq, ServerFrame, SessionId, SessionResume, Signal, Track, TrackId, TrackSource,
+    CallConfirm, CallEvent, CallHistory, CallJoin, CallLeave, CallLeaveReason, CallLink, CallMedia, CallPlace,
+    CallRelink, CallReply, CallSignal, CallStart, CallTracks, Command, Control, DeviceId, ErrorCode, Hello, NewMember,
+    Reply, Role, RoomEventBody, RoomId, RoomKind, RoomList, Seq, ServerFrame, SessionId, SessionResume, Signal, Track,
+    TrackId, TrackSource,
 };
 
 const BACKENDS: [Backend; 2] = [Backend::Sqlite, Backend::Postgres];
@@ -365,5 +366,33 @@ async fn the_history_is_read_over_http_by_members_only() {
         assert_eq!(page["calls"][0]["reason"], "ended");
         assert_eq!(tokio::task::block_in_place(|| asked("eve")).0, 404);
         drop(ben);
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_the_list_tells_that_a_call_runs_to_who_has_the_room_closed() {
+    for backend in BACKENDS {
+        let server = Server::start(backend).await;
+        let mut all = people(&server, &["ada", "ben"]).await;
+        let mut phone = Client::dial(&server).await;
+        let (token, list) = (Token::of("ben").sign(), true);
+        phone.hello_with(Hello { token, session: None, user: None, list, device: None, client: None }).await;
+        let call = all[0].start().await.call.expect("it runs").call;
+        let tells = async |phone: &mut Client, runs: bool| {
+            let is_it = |control: &Control| match control {
+                Control::List { entry } if entry.call == runs && entry.head >= call => Some(entry.clone()),
+                _ => None,
+            };
+            phone.expect_control("the row of the room", is_it).await
+        };
+        assert_eq!(tells(&mut phone, true).await.info.room, room("calls"));
+        let ask = RoomList { after: None, limit: None, archived: false };
+        match phone.ask(Command::RoomList(ask)).await {
+            Reply::Rooms { rooms, .. } => assert!(rooms[0].call),
+            other => panic!("{other:?}"),
+        }
+        let (id, key) = (room("calls"), fresh_key());
+        all[0].client.commit(Command::CallLeave(CallLeave { room: id, key, call })).await;
+        tells(&mut phone, false).await;
     }
 }

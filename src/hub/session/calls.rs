@@ -32,6 +32,9 @@ impl HubSession {
             Command::CallConfirm(say) => {
                 self.call_room(&say.room).and_then(|(conn, cell)| self.hub.confirm(&conn, &cell, say))
             }
+            Command::CallAway(c) => {
+                self.call_room(&c.room).and_then(|(conn, cell)| cell.lock().leaves_soon(&conn.session, c.call))
+            }
             Command::CallTracks(c) => {
                 return self.retain(id, c.room, c.call, Change::Tracks(c.tracks), Answer::Nothing);
             }

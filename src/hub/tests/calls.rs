@@ -475,3 +475,54 @@ async fn who_moderates_by_their_token_alone_is_not_muted_with_everybody() {
     let muted = ada.event("call.muted").await;
     assert_eq!(muted["users"], json!([others[1].user]), "{muted}");
 }
+
+#[tokio::test]
+async fn who_has_no_connection_is_told_within_a_second_and_to_newcomers_too() {
+    let world = World::new().await;
+    let (mut ada, ben, call, _) = linked(&world).await;
+    let session = ben.session.clone();
+    let away = |got: &Value, is: bool| got["type"] == "call.away" && got["session"] == *session && got["away"] == is;
+    let user = ben.user.clone();
+    let again = json!({"id": ben.session.clone(), "secret": ben.secret.clone()});
+    ben.close();
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(ada.client.wait(|got| away(got, true)).await["call"], call);
+    let mut cleo = Caller::enter(&world, "ada", "phone").await;
+    cleo.opened().await;
+    cleo.client.wait(|got| away(got, true)).await;
+    let mut ben = Caller::hello(&world, &user, json!({"type": "hello", "session": again})).await;
+    ben.opened().await;
+    world.pass(Duration::from_secs(1)).await;
+    for who in [&mut ada, &mut cleo] {
+        who.client.wait(|got| away(got, false)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_the_page_is_lost_after_ten_seconds_unless_it_comes_again() {
+    let world = World::new().await;
+    let (mut ada, mut ben, call, _) = linked(&world).await;
+    let leaving = json!({"type": "call.away", "room": "r", "call": call});
+    assert_eq!(ben.client.ask(leaving.clone()).await["type"], "ack");
+    // It is back within the time, and the word of before counts no more.
+    let mut ben = {
+        let (again, user) = (json!({"id": ben.session.clone(), "secret": ben.secret.clone()}), ben.user.clone());
+        ben.close();
+        world.pass(Duration::from_secs(8)).await;
+        Caller::hello(&world, &user, json!({"type": "hello", "session": again})).await
+    };
+    ben.opened().await;
+    let (again, user) = (json!({"id": ben.session.clone(), "secret": ben.secret.clone()}), ben.user.clone());
+    ben.close();
+    world.pass(Duration::from_secs(20)).await;
+    assert_eq!(ada.now().await["call"]["participants"].as_array().map(Vec::len), Some(2));
+    let mut ben = Caller::hello(&world, &user, json!({"type": "hello", "session": again})).await;
+    ben.opened().await;
+    assert_eq!(ben.client.ask(leaving.clone()).await["type"], "ack");
+    ben.close();
+    world.pass(Duration::from_secs(12)).await;
+    assert_eq!(ada.event("call.left").await["reason"], "lost");
+    // Only for who is in the call.
+    let mut cleo = Caller::enter(&world, "cleo", "laptop").await;
+    assert_eq!(cleo.client.ask(leaving).await["code"], "not_found");
+}

@@ -242,7 +242,8 @@ macro_rules! list {
                     LIMIT 100) AS mentioned),
                 (SELECT o.user_id FROM members o WHERE r.kind = 'direct' AND o.room = r.id AND o.user_id <> $1 LIMIT 1),
                 (SELECT m.seq FROM messages m WHERE m.room = r.id AND m.thread IS NULL AND NOT m.deleted
-                    AND m.seq > s.floor ORDER BY m.seq DESC LIMIT 1)
+                    AND m.seq > s.floor ORDER BY m.seq DESC LIMIT 1),
+                EXISTS (SELECT 1 FROM calls c WHERE c.room = r.id AND c.ended_at IS NULL)
                FROM page r LEFT JOIN members b ON b.room = r.id AND b.user_id = $1
                LEFT JOIN markers k ON k.room = r.id AND k.user_id = $1
                CROSS JOIN LATERAL (SELECT coalesce(k.seq, 0) AS read,

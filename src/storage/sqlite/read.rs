@@ -224,7 +224,8 @@ macro_rules! list {
                     LIMIT 100)),
                 (SELECT o.user_id FROM members o WHERE r.kind = 'direct' AND o.room = r.id AND o.user_id <> ?1 LIMIT 1),
                 (SELECT m.seq FROM messages m WHERE m.room = r.id AND m.thread IS NULL AND m.deleted = 0
-                    AND m.seq > s.floor ORDER BY m.seq DESC LIMIT 1)
+                    AND m.seq > s.floor ORDER BY m.seq DESC LIMIT 1),
+                EXISTS (SELECT 1 FROM calls c WHERE c.room = r.id AND c.ended_at IS NULL)
                FROM page r JOIN seen s ON s.id = r.id LEFT JOIN members b ON b.room = r.id AND b.user_id = ?1
               ORDER BY r.last_at DESC, r.id"
         )

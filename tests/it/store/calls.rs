@@ -2,7 +2,7 @@
 
 use super::{bed::*, contract};
 use serde_json::Value;
-use stoa::storage::{CallQuery, NewEvent, StoredEvent};
+use stoa::storage::{CallQuery, ListScope, NewEvent, StoredEvent};
 use stoa_protocol::{
     CallEvent, CallMedia, CallUpdated, DeviceId, LinkReport, MuteState, RoomEventBody, Seq, SessionId, Track, TrackId,
     TrackSource, UserId,
@@ -90,6 +90,8 @@ impl Life {
         assert_eq!(restored.as_ref(), self.running.as_deref());
         let running = bed.store.running_calls().await.expect("reads");
         assert_eq!(running.len(), usize::from(self.running.is_some()));
+        let (rows, _) = bed.store.list(&list("ann", ListScope::MemberOf)).await.expect("lists");
+        assert_eq!(rows[0].call, self.running.is_some(), "the list's row");
     }
 
     /// Everything that may happen, and after each step what is restored is what folds.

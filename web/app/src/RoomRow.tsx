@@ -18,7 +18,7 @@ interface Props {
 
 export const RoomRow = memo(({ entry, isCurrent, title, author, now }: Props) => {
   const words = useWords();
-  const runs = useCallRuns(entry.info.room);
+  const runs = useCallRuns(entry);
   const { info, last, unread, mentions, peer } = entry;
   const open = (event: React.MouseEvent) => {
     // A new tab, when that is what was asked for.

@@ -65,13 +65,13 @@ const held = new Set<Room>();
 /** Rooms that stay open whatever is shown, and how often that was asked for. */
 const kept = new Map<Room, number>();
 
-/** Whether a call runs in a room, as far as it is known: of rooms that nobody has opened nothing is. */
-export function useCallRuns(id: string): boolean {
+/** Whether a call runs in a room of the list: an open room knows it first, of others the row tells. */
+export function useCallRuns({ info: { room: id }, call = false }: RoomEntry): boolean {
   const client = useClient();
   const isOpen = [...held, ...kept.keys(), ...(recent.get(client) ?? [])].some((room) => room.id === id);
   const room = isOpen ? client.room(id) : undefined;
   const listen = useCallback((told: () => void) => room?.on("change", told) ?? (() => {}), [room]);
-  return useSyncExternalStore(listen, () => room?.state.phase === "open" && room.state.call !== undefined);
+  return useSyncExternalStore(listen, () => (room?.state.phase === "open" ? room.state.call !== undefined : call));
 }
 
 /** Keeps a room open, for a call, until the answer is called. */

@@ -43,7 +43,8 @@ export function playSound(): void {
   }
 }
 
-function tell(room: string, title: string, body: string, seq?: number): void {
+/** Tells who does not look at the page, as their settings have it. */
+export function tell(room: string, title: string, body: string, seq?: number): void {
   if (document.visibilityState === "visible") return;
   const { notify, sound } = currentSettings();
   if (sound) playSound();

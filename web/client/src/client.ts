@@ -409,9 +409,10 @@ export class Client extends Emitter<ClientEvents> {
         return this.emit("rights", { room: event.room, role: event.role, from, at });
       case "user.ring":
         return this.#ring({ room: event.room, call: event.call, media: event.media, until: event.until, from, at });
-      case "user.ring_ended":
-        this.#rings.end(event.room, event.call);
-        return this.emit("ringEnded", { room: event.room, call: event.call, reason: event.reason, from, at });
+      case "user.ring_ended": {
+        const { room, call, reason } = event;
+        return this.emit("ringEnded", { room, call, reason, from: this.#rings.end(room, call) ?? from, at });
+      }
       case "user.app":
         return this.emit("app", { from, name: event.name, data: event.data });
     }

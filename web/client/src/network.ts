@@ -33,3 +33,10 @@ export function onNetwork(changed: () => void): () => void {
     connection?.removeEventListener?.("change", changed);
   };
 }
+
+/** Calls back when the page is left: it is closed, loaded anew, or goes to another address. */
+export function onLeaving(left: () => void): () => void {
+  const { addEventListener, removeEventListener } = globalThis as Partial<typeof globalThis>;
+  addEventListener?.("pagehide", left);
+  return () => removeEventListener?.("pagehide", left);
+}

@@ -96,7 +96,7 @@ export interface ClientEvents {
   rights: Told & { role: string };
   /** The calls that ring now changed. */
   rings: readonly Ring[];
-  /** A ring has ended, on whatever device; `busy` comes without one. */
+  /** A ring has ended, on whatever device; `busy` comes without one. `from` is who called, where that is known. */
   ringEnded: Told & { call: Seq; reason: RingEnd };
   /** An event of the host application to the user, durable or passing. */
   app: { from?: UserId; name: Name; data?: Data };

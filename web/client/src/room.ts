@@ -23,6 +23,7 @@ import type {
   RoomInfo,
   Seq,
   ServerFrame,
+  SessionId,
   Snapshot,
   UserId,
 } from "./protocol.ts";
@@ -359,6 +360,11 @@ export class Room extends Emitter<RoomEvents> {
   takeCall(call: CallNow | undefined, seq: Seq = this.#cursor?.seq ?? 0): void {
     this.#call.take(call, seq);
     this.#changed();
+  }
+
+  /** Whether a participant of the call has no connection to the server; media of theirs may come all the same. */
+  isAway(session: SessionId): boolean {
+    return this.#call.isAway(session);
   }
 
   /** Something outside of the room's own log changed what is shown: an entry of the outbox. @internal */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { applyEvent, applyRetained, type Folded, farEnd, NO_CALL } from "../src/call/fold.ts";
+import { applyEvent, applyRetained, type Folded, farEnd, NO_CALL, RunningCall } from "../src/call/fold.ts";
 import { AGAIN_MS, Hearings, Sayings } from "../src/call/signals.ts";
 import { count, reportBetween } from "../src/call/stats.ts";
 import type { CallLink, RoomEvent, Signal } from "../src/index.ts";
@@ -81,6 +81,25 @@ describe("the fold of a call", () => {
     folded = applyEvent(folded, muted("muted"));
     expect(folded.now?.mute_locks).toEqual([{ user: "ben", source: "microphone" }]);
     expect(applyEvent(folded, muted("free")).now?.mute_locks).toEqual([]);
+  });
+
+  it("knows who has no connection, until it is told otherwise", () => {
+    const call = new RunningCall();
+    const away = (session: string, away: boolean) =>
+      call.hear({ type: "call.away", room: "r", call: 140, session, away });
+    call.take(begun("ada", "ben").now, 142);
+    away("ada", true);
+    away("ben", true);
+    // An answer with the whole call says nothing of it.
+    call.take(begun("ada", "ben").now, 142);
+    away("ada", false);
+    expect([call.isAway("ada"), call.isAway("ben")]).toEqual([false, true]);
+    call.apply(event({ type: "call.left", call: 140, session: "ben", user: "ben", reason: "lost" }));
+    expect(call.isAway("ben")).toBe(false);
+    away("ada", true);
+    // The room was opened anew: it is told again.
+    call.doubt();
+    expect(call.isAway("ada")).toBe(false);
   });
 
   it("closes links with the session that they lead to", () => {

@@ -12,6 +12,7 @@ export function CallHost() {
   const sitting = useSitting();
   const rings = useRings(client);
   useReturn(client);
+  useMissed(client);
   // Another user's tab has nothing of this one's call.
   useEffect(() => () => rise(), []);
   return (
@@ -25,6 +26,18 @@ export function CallHost() {
 function useRings(client: Client): readonly Ring[] {
   const listen = useCallback((told: () => void) => client.on("rings", told), [client]);
   return useSyncExternalStore(listen, () => client.rings);
+}
+
+/** Calls that this user has not answered, on whatever device. */
+function useMissed(client: Client): void {
+  useEffect(
+    () =>
+      client.on("ringEnded", (ring) => {
+        if (ring.reason === "answered" || ring.reason === "declined") return;
+        void import("./missed.ts").then(({ tellMissed }) => tellMissed(client, ring));
+      }),
+    [client],
+  );
 }
 
 /** A page that was loaded anew goes on with its call by itself. */

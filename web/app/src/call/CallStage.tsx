@@ -65,7 +65,13 @@ function Seated({ sitting, state, words }: { sitting: Sitting; state: RoomState;
       return call.over === undefined ? (
         <Prejoin sitting={sitting} state={call} room={state} words={words} hasCamera={wantsCamera()} />
       ) : (
-        <Over sitting={sitting} over={call.over} runs={call.call !== undefined} words={words} />
+        <Over
+          sitting={sitting}
+          over={call.over}
+          runs={call.call !== undefined}
+          isLocked={call.call?.locked ?? false}
+          words={words}
+        />
       );
     case "waiting":
       return (
@@ -102,18 +108,20 @@ interface OverProps {
   over: CallOver;
   /** Whether the call goes on without. */
   runs: boolean;
+  /** Whether it lets nobody new in. */
+  isLocked: boolean;
   words: CallWords;
 }
 
 /** Why one is in the call no more. */
-function Over({ sitting, over, runs, words }: OverProps) {
+function Over({ sitting, over, runs, isLocked, words }: OverProps) {
   const client = useClient();
   const { id } = sitting.room;
   const isFinal = over === "removed" || over === "rights" || over === "refused";
   return (
     <div className="call-told" data-testid="call-over" data-over={over}>
       <h3>{words.over}</h3>
-      <p role="status">{overText(over, words)}</p>
+      <p role="status">{over === "forbidden" && isLocked ? words.isLocked : overText(over, words)}</p>
       <div className="call-told-actions">
         {!isFinal && (
           <button

@@ -50,7 +50,9 @@ function Sounds({ state, words }: { state: CallState; words: CallWords }) {
   const tracks = state.phase === "in" ? state.participants.flatMap(soundsOf) : [];
   const unlock = () => {
     setSilent(0);
-    for (const audio of ref.current?.querySelectorAll("audio") ?? []) void audio.play().catch(() => {});
+    for (const audio of ref.current?.querySelectorAll("audio") ?? []) {
+      audio.play().catch((error: unknown) => isRefusal(error) && setSilent((count) => count + 1));
+    }
   };
   return (
     <>
@@ -65,7 +67,7 @@ function Sounds({ state, words }: { state: CallState; words: CallWords }) {
         ))}
       </div>
       {silent > 0 && tracks.length > 0 && (
-        <button type="button" className="button primary call-unlock" onClick={unlock}>
+        <button type="button" className="button primary call-unlock" onClick={unlock} data-testid="call-unlock">
           {words.toHear}
         </button>
       )}
@@ -76,6 +78,11 @@ function Sounds({ state, words }: { state: CallState; words: CallWords }) {
 function soundsOf({ isMe, tracks }: CallParticipant): MediaStreamTrack[] {
   if (isMe) return [];
   return (["microphone", "screen_audio"] as const).flatMap((source) => tracks.get(source)?.media ?? []);
+}
+
+/** Whether a page has to be touched before it may sound. */
+function isRefusal(error: unknown): boolean {
+  return (error as { name?: string }).name === "NotAllowedError";
 }
 
 interface SoundProps {
@@ -93,9 +100,7 @@ function Sound({ track, speaker, onRefused }: SoundProps) {
     const audio = ref.current;
     if (!audio) return;
     audio.srcObject = new MediaStream([track]);
-    audio.play().catch((error: unknown) => {
-      if ((error as { name?: string }).name === "NotAllowedError") refused.current();
-    });
+    audio.play().catch((error: unknown) => isRefusal(error) && refused.current());
     return () => {
       audio.srcObject = null;
     };
@@ -164,6 +169,10 @@ function useTold({ call, room }: Sitting, words: CallWords): void {
         if (event.type === "call.knocked" && isHost) say(words.knocks(name));
         else if (event.type === "call.joined") say(words.cameIn(name));
         else if (event.type === "call.left" && event.reason !== "replaced") say(words.wentOut(name));
+        // In a direct room the call is over with it, and that is said.
+        else if (event.type === "call.declined" && room.state.info?.kind !== "direct") {
+          say(words.didNotCome[event.reason](name));
+        }
       }),
     [call, room, me],
   );

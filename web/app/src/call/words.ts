@@ -98,6 +98,11 @@ const en = {
   knocks: (name: string) => `${name} waits to be let in`,
   cameIn: (name: string) => `${name} is here`,
   wentOut: (name: string) => `${name} has left`,
+  didNotCome: {
+    declined: (name: string) => `${name} has declined`,
+    busy: (name: string) => `${name} is busy`,
+    missed: (name: string) => `${name} has not answered`,
+  },
 
   // How the connection does
   signal: { good: "Good connection", fair: "Fair connection", poor: "Bad connection", none: "No connection" },
@@ -304,6 +309,11 @@ const fr: CallWords = {
   knocks: (name) => `${name} attend d’entrer`,
   cameIn: (name) => `${name} est là`,
   wentOut: (name) => `${name} est parti`,
+  didNotCome: {
+    declined: (name) => `${name} a refusé`,
+    busy: (name) => `${name} n’est pas disponible`,
+    missed: (name) => `${name} n’a pas répondu`,
+  },
 
   signal: { good: "Bonne connexion", fair: "Connexion moyenne", poor: "Mauvaise connexion", none: "Pas de connexion" },
   loss: (percent) => `${french.number(percent)}\u00a0% de ce qui est envoyé se perd`,

@@ -3,7 +3,7 @@
 import { Timers } from "../clock.ts";
 import { Emitter } from "../emitter.ts";
 import { StoaError } from "../errors.ts";
-import { onNetwork } from "../network.ts";
+import { onLeaving, onNetwork } from "../network.ts";
 import type { Query } from "../options.ts";
 import type {
   CallLink,
@@ -23,11 +23,12 @@ import type {
   UserId,
 } from "../protocol.ts";
 import type { Room } from "../room.ts";
+import { Ears, type Other } from "./ears.ts";
 import { type CallDirected, farEnd } from "./fold.ts";
 import { LocalMedia } from "./media.ts";
 import { type Outgoing, Peer, type PeerConnectionClass } from "./peer.ts";
 import type { CallEvents, CallOver, CallParticipant, CallState, ShownTrack } from "./state.ts";
-import { type Counters, count, ownLoudness, reportBetween, statsOf } from "./stats.ts";
+import { type Counters, count, reportBetween, statsOf } from "./stats.ts";
 
 export interface CallOptions {
   /** The user's devices; the call makes its own otherwise, and closes them with itself. */
@@ -48,11 +49,6 @@ export interface StartOptions {
 }
 
 const REPORT_MS = 15_000;
-const LEVEL_MS = 250;
-/** Above it somebody speaks: 0 is silence, 1 as loud as can be. */
-const SPEAKING = 0.02;
-/** Pauses between words are no end of speech. */
-const PAUSE_MS = 800;
 /** New lives of one link in a row are this far apart at first, twice as far each time. */
 const RELINK_MS = 1_000;
 const RELINK_MOST_MS = 30_000;
@@ -74,7 +70,7 @@ export class Call extends Emitter<CallEvents> {
   readonly #relinks = new Map<string, { tries: number; last: number }>();
   readonly #counters = new Map<string, Counters>();
   readonly #reports = new Map<string, LinkReport>();
-  readonly #spoke = new Map<SessionId, number>();
+  readonly #ears: Ears;
   #phase: CallState["phase"] = "out";
   #over: CallOver | undefined;
   /** The call that this client is in, or waits for. */
@@ -86,7 +82,6 @@ export class Call extends Emitter<CallEvents> {
   #attempt = 0;
   #rejoins = 0;
   #told = "";
-  #speaker: SessionId | undefined;
   #state: CallState | undefined;
 
   constructor(room: Room, options: CallOptions = {}) {
@@ -104,7 +99,14 @@ export class Call extends Emitter<CallEvents> {
       room.on("signal", (frame) => this.#signal(frame)),
       this.media.on("change", () => this.#sent()),
       onNetwork(() => this.#restart()),
+      onLeaving(() => this.#leaving()),
     ];
+    this.#ears = new Ears({
+      clock: room.host.clock,
+      others: () => this.#others(),
+      own: () => (this.media.state.microphone ? this.#session : undefined),
+      changed: () => this.#changed(),
+    });
     this.#isOnline = this.#canSpeak;
   }
 
@@ -191,6 +193,7 @@ export class Call extends Emitter<CallEvents> {
     void this.leave().catch(() => {});
     for (const stop of this.#stops) stop();
     this.#timers.end();
+    this.#ears.close();
     if (!this.#options.media) this.media.close();
     this.silence();
   }
@@ -230,7 +233,7 @@ export class Call extends Emitter<CallEvents> {
     if (place === "in") {
       this.#rejoins = 0;
       this.#timers.set("report", REPORT_MS, () => void this.#report());
-      this.#listen();
+      this.#ears.open();
     }
     this.#sent();
     this.#sync();
@@ -249,14 +252,13 @@ export class Call extends Emitter<CallEvents> {
   #end(over: CallOver): void {
     this.#attempt += 1;
     for (const link of [...this.#peers.keys()]) this.#drop(link);
-    for (const timer of ["report", "levels", "ice"]) this.#timers.clear(timer);
+    for (const timer of ["report", "ice"]) this.#timers.clear(timer);
     this.#relinks.clear();
-    this.#spoke.clear();
+    this.#ears.close();
     this.#phase = "out";
     this.#over = over;
     this.#call = undefined;
     this.#session = undefined;
-    this.#speaker = undefined;
     this.#changed();
   }
 
@@ -486,41 +488,23 @@ export class Call extends Emitter<CallEvents> {
     this.#changed();
   }
 
-  /** Notices who speaks, four times a second. */
-  #listen(): void {
-    this.#timers.set("levels", LEVEL_MS, () => {
-      this.#listen();
-      void this.#listenOnce();
+  #others(): Other[] {
+    const participants = this.room.state.call?.participants ?? [];
+    return [...this.#peers.values()].flatMap((peer) => {
+      const session = this.#session && farEnd(peer.link, this.#session);
+      if (session === undefined) return [];
+      const { tracks = [] } = participants.find((other) => other.session === session) ?? {};
+      const voice = tracks.find(({ source, muted }) => source === "microphone" && !muted)?.track;
+      return [{ session, peer, voice }];
     });
   }
 
-  async #listenOnce(): Promise<void> {
-    const now = this.room.host.clock.now();
-    const before = this.#speaking(now);
-    const session = this.#session;
-    for (const peer of this.#peers.values()) {
-      const far = session && farEnd(peer.link, session);
-      if (far !== undefined && this.#loudness(peer, far) > SPEAKING) {
-        this.#spoke.set(far, now);
-        this.#speaker = far;
-      }
+  /** The page goes, for good or to be loaded anew: who does not come back soon is not to be seen for long. */
+  #leaving(): void {
+    const isHere = this.#phase === "in" || this.#phase === "waiting";
+    if (isHere && this.#call !== undefined) {
+      this.room.host.tell({ type: "call.away", room: this.room.id, call: this.#call });
     }
-    const [peer] = this.#peers.values();
-    if (peer && session && this.media.state.microphone && (await ownLoudness(peer.pc)) > SPEAKING) {
-      this.#spoke.set(session, now);
-    }
-    if (this.#speaking(now) !== before) this.#changed();
-  }
-
-  #loudness(peer: Peer, session: SessionId): number {
-    const tracks = this.room.state.call?.participants.find((other) => other.session === session)?.tracks ?? [];
-    const voice = tracks.find(({ source, muted }) => source === "microphone" && !muted);
-    const receiver = voice && peer.receiver(voice.track);
-    return receiver?.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
-  }
-
-  #speaking(now: number): string {
-    return [...this.#spoke].flatMap(([session, at]) => (now - at < PAUSE_MS ? [session] : [])).join();
   }
 
   async #ask(frame: KeyedFrame): Promise<void> {
@@ -551,7 +535,7 @@ export class Call extends Emitter<CallEvents> {
       call,
       participants,
       hands: hands.map(({ session }) => session),
-      speaker: this.#speaker,
+      speaker: this.#ears.speaker,
       locked: (call?.mute_locks ?? []).filter(({ user }) => user === me).map(({ source }) => source),
       media: this.media.state,
       isOnline: this.#isOnline,
@@ -565,16 +549,21 @@ export class Call extends Emitter<CallEvents> {
     const link = own && call?.links?.find((other) => farEnd(other, own) === session);
     const peer = link ? this.#peers.get(link.link) : undefined;
     const heard = peer?.tracks;
+    // Without the server media may go on: only who neither has a connection nor sends anything is seen to be gone.
+    const isGone = peer?.connection === "connected" && this.room.isAway(session) && this.#ears.isStill(session);
+    const locks = call?.mute_locks ?? [];
+    const isLocked = (of: TrackSource) => locks.some(({ user, source }) => user === participant.user && source === of);
     const shown = tracks.map(({ track, source, muted = false }): [TrackSource, ShownTrack] => {
-      const media = isMe ? this.media.state.tracks.get(source) : heard?.get(track);
+      // A host's word holds here, too, whatever the other's client sends.
+      const media = isMe ? this.media.state.tracks.get(source) : isLocked(source) ? undefined : heard?.get(track);
       return [source, media ? { muted, media } : { muted }];
     });
     return {
       ...participant,
       isMe,
       tracks: new Map(shown),
-      connection: isMe ? undefined : peer?.connection,
-      isSpeaking: this.room.host.clock.now() - (this.#spoke.get(session) ?? Number.NEGATIVE_INFINITY) < PAUSE_MS,
+      connection: isMe ? undefined : isGone ? "interrupted" : peer?.connection,
+      isSpeaking: this.#ears.isSpeaking(session),
       report: link ? this.#reports.get(link.link) : undefined,
     };
   }

@@ -2,13 +2,13 @@
 import type { CallLink, CallNow, Control, Participant, RoomEvent, Seq, ServerFrame, SessionId } from "../protocol.ts";
 
 /** What is told of a call beside the log: the newest of each is the truth. */
-export type CallRetained = Extract<Control, { type: "call.state" | "call.link" | "call.unlinked" }>;
+export type CallRetained = Extract<Control, { type: "call.state" | "call.away" | "call.link" | "call.unlinked" }>;
 
 /** What passes between the ends of links. */
 export type CallDirected = Extract<Control, { type: "call.signal" | "call.confirmed" | "call.unconfirmed" }>;
 
 export function isRetained(frame: ServerFrame): frame is CallRetained {
-  return frame.type === "call.state" || frame.type === "call.link" || frame.type === "call.unlinked";
+  return ["call.state", "call.away", "call.link", "call.unlinked"].includes(frame.type);
 }
 
 export function isDirected(frame: ServerFrame): frame is CallDirected {
@@ -31,6 +31,7 @@ export class RunningCall {
   #folded: Folded = NO_CALL;
   /** The event that the call came with: what stands up to it is in it. */
   #seq: Seq = 0;
+  readonly #away = new Set<SessionId>();
 
   get now(): CallNow | undefined {
     return this.#folded.now;
@@ -42,22 +43,32 @@ export class RunningCall {
     this.#seq = Math.max(seq, this.#seq);
   }
 
-  /** The next answer counts, wherever it stands: the log may have begun anew. */
+  /** Whether a session has no connection to the server. */
+  isAway(session: SessionId): boolean {
+    return this.#away.has(session);
+  }
+
+  /** The next answer counts, wherever it stands: the log may have begun anew. Who is away is told again after it. */
   doubt(): void {
     this.#seq = 0;
+    this.#away.clear();
   }
 
   apply(event: RoomEvent): void {
+    if (event.type === "call.left") this.#away.delete(event.session);
     if (event.seq > this.#seq) this.#folded = applyEvent(this.#folded, event);
   }
 
   hear(frame: CallRetained): void {
-    this.#folded = applyRetained(this.#folded, frame);
+    if (frame.type === "call.away") {
+      if (frame.away) this.#away.add(frame.session);
+      else this.#away.delete(frame.session);
+    } else this.#folded = applyRetained(this.#folded, frame);
   }
 
   forget(): void {
     this.#folded = NO_CALL;
-    this.#seq = 0;
+    this.doubt();
   }
 }
 
@@ -77,7 +88,7 @@ export function applyEvent(folded: Folded, event: RoomEvent): Folded {
 }
 
 /** The call after something that no log keeps. */
-export function applyRetained(folded: Folded, frame: CallRetained): Folded {
+export function applyRetained(folded: Folded, frame: Exclude<CallRetained, { type: "call.away" }>): Folded {
   const { now } = folded;
   if (frame.type === "call.state") return stated(folded, frame);
   if (!now || frame.call !== now.call) return folded;

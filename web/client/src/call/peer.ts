@@ -108,6 +108,18 @@ export class Peer {
     return this.pc.getTransceivers().find(({ mid }) => mid !== null && this.#incoming[mid] === track)?.receiver;
   }
 
+  /** When something of the other end was played or shown last, by the platform's own clock; 0 before that. */
+  get arrived(): number {
+    const receivers = this.pc.getReceivers?.() ?? [];
+    const sources = receivers.flatMap((receiver) => receiver.getSynchronizationSources?.() ?? []);
+    return Math.max(0, ...sources.map(({ timestamp }) => timestamp));
+  }
+
+  /** How loud a track of the other end is, from 0 to 1. */
+  loudness(track: TrackId): number {
+    return this.receiver(track)?.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+  }
+
   /** A signal of the other end, numbered. */
   hear(n: number, signal: Signal): void {
     if (this.#heard.take(n)) {
@@ -325,9 +337,14 @@ export class Peer {
       const media = this.#outgoing.get(source)?.media ?? null;
       const isShared = source === "screen" || source === "screen_audio";
       let slot = this.#slots.get(source);
+      // The other end has refused the section: what is sent after that needs another one.
+      if (slot?.currentDirection === "stopped") {
+        this.#slots.delete(source);
+        slot = undefined;
+      }
       // The sections of voices and faces come with the first offer, whoever makes it.
       if (!slot && isShared && media) slot = this.#slot(source, source === "screen" ? "video" : "audio");
-      if (!slot || slot.currentDirection === "stopped") continue;
+      if (!slot) continue;
       if (isShared) slot.direction = media ? "sendonly" : "inactive";
       if (slot.sender.track !== media) {
         void slot.sender.replaceTrack(media).catch((error: unknown) => console.warn("stoa: a track", error));
