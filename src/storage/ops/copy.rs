@@ -327,9 +327,16 @@ async fn copy_all(source: &mut SqliteConnection, target: &mut PgConnection) -> R
         }
         counts.push((table.name, rows));
     }
+    target.execute(HEADS).await.map_err(postgres::error)?;
     target.commit().await.map_err(postgres::error)?;
     Ok(counts)
 }
+
+/// On SQLite a document's head is that of its state or of its last update; on Postgres the state has it alone.
+const HEADS: &str = "
+    UPDATE document_states s SET head = u.head
+      FROM (SELECT room, document, max(seq) AS head FROM document_updates GROUP BY room, document) u
+     WHERE u.room = s.room AND u.document = s.document AND u.head > s.head";
 
 async fn must_be_empty(target: &mut PgConnection) -> Result<()> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM rooms) OR EXISTS (SELECT 1 FROM users)

@@ -39,16 +39,22 @@ pub async fn records(conn: &mut SqliteConnection, changes: &Changes) -> Result<(
 
 const BEGIN: &str = "INSERT INTO document_states (room, document, epoch)
     SELECT id, ?2, ?3 FROM rooms WHERE id = ?1 AND kind IS NOT NULL ON CONFLICT (room, document) DO NOTHING";
-const STATE: &str = "SELECT epoch, head, folded, content FROM document_states WHERE room = ?1 AND document = ?2";
+// A save does not touch the row of the state: SQLite would read all of the content, megabytes of it, to write it again.
+// The head is that of the row or of the last update, whichever is higher.
+const STATE: &str = "
+    SELECT epoch,
+        max(head, coalesce((SELECT max(seq) FROM document_updates WHERE room = ?1 AND document = ?2), 0)), folded, content
+      FROM document_states WHERE room = ?1 AND document = ?2";
 const UPDATES: &str =
     "SELECT content FROM document_updates WHERE room = ?1 AND document = ?2 AND seq > ?3 ORDER BY seq";
 const CLIENTS: &str = "SELECT client, user_id FROM document_clients WHERE room = ?1 AND document = ?2";
-const MOVE: &str = "UPDATE document_states SET head = head + 1 WHERE room = ?1 AND document = ?2 AND epoch = ?3
-    RETURNING head";
+const NEXT: &str = "
+    SELECT 1 + max(head, coalesce((SELECT max(seq) FROM document_updates WHERE room = ?1 AND document = ?2), 0))
+      FROM document_states WHERE room = ?1 AND document = ?2 AND epoch = ?3";
 const ADD: &str = "INSERT INTO document_updates (room, document, seq, content) VALUES (?1, ?2, ?3, ?4)";
 const CLAIM: &str = "INSERT INTO document_clients (room, document, client, user_id) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (room, document, client) DO NOTHING";
-const FOLD: &str = "UPDATE document_states SET folded = ?4, content = ?5
+const FOLD: &str = "UPDATE document_states SET head = max(head, ?4), folded = ?4, content = ?5
     WHERE room = ?1 AND document = ?2 AND epoch = ?3 AND folded <= ?4";
 const FOLDED: &str = "DELETE FROM document_updates WHERE room = ?1 AND document = ?2 AND seq <= ?3";
 const PUT_VERSION: &str = "
@@ -130,12 +136,12 @@ async fn save(tx: &mut SqliteConnection, batches: &[DocumentBatch]) -> Result<Ve
     order.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
     for (place, batch) in order {
         let (room, document) = (batch.key.room.as_str(), batch.key.document.as_str());
-        let Some(moved) = maybe!(tx, MOVE, room, document, batch.epoch.as_str()) else { continue };
-        run!(tx, ADD, room, document, rows::int(&moved, 0)?, batch.update.as_slice());
+        let Some(next) = maybe!(tx, NEXT, room, document, batch.epoch.as_str()) else { continue };
+        run!(tx, ADD, room, document, rows::int(&next, 0)?, batch.update.as_slice());
         for (client, user) in &batch.claims {
             run!(tx, CLAIM, room, document, int(*client), user.as_str());
         }
-        saved[place] = Saved::Yes(rows::int(&moved, 0)?.unsigned_abs());
+        saved[place] = Saved::Yes(rows::int(&next, 0)?.unsigned_abs());
     }
     Ok(saved)
 }
