@@ -300,6 +300,9 @@ bodies! {
     Alive {
         /// Always true.
         alive: bool,
+        /// Shared documents whose last edits could not be saved and are tried again.
+        #[serde(default)]
+        unsaved_documents: u64,
     }
     /// Whether the server takes work.
     Readiness {
@@ -315,6 +318,9 @@ bodies! {
         /// Key sets that never gave a key: their issuers' users cannot log in.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing_key_sets: Vec<String>,
+        /// Shared documents whose last edits could not be saved and are tried again. A server with such is still ready.
+        #[serde(default)]
+        unsaved_documents: u64,
     }
     /// Somebody was let in by name.
     LoggedIn {

@@ -222,7 +222,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, Fault>> + Send>>;
 /// Each operation's handler.
 fn run(call: Call) -> Answer {
     match call.operation {
-        Operation::Health => Box::pin(service::health()),
+        Operation::Health => Box::pin(service::health(call)),
         Operation::Ready => Box::pin(service::ready(call)),
         Operation::ServerInfo => Box::pin(service::info(call)),
         Operation::ConnectionCheck => Box::pin(ice::check(call)),

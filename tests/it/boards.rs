@@ -8,6 +8,7 @@ mod peer;
 mod plain;
 mod providers;
 mod storm;
+mod unsaved;
 mod versions;
 
 use crate::harness::{Backend, Client, Dice, Server, Setup, commands::*, fresh_key, room, user};

@@ -146,7 +146,7 @@ fn exchange(request: &Request<Vec<u8>>, what: String) -> Answer {
 impl Answer {
     /// The answer, which must have this status.
     #[track_caller]
-    fn is(self, status: u16) -> Self {
+    pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}: {}", self.what, self.text());
         self
     }
@@ -198,7 +198,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }

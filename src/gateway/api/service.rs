@@ -20,8 +20,12 @@ const OPENAPI: &str = include_str!("../../../protocol/generated/openapi.json");
 /// How long the store may take to say that it is well.
 const STORE_ANSWERS: Duration = Duration::from_secs(2);
 
-pub async fn health() -> Result<Response, Fault> {
-    json(StatusCode::OK, &Alive { alive: true })
+pub async fn health(call: Call) -> Result<Response, Fault> {
+    json(StatusCode::OK, &Alive { alive: true, unsaved_documents: unsaved(&call.shared.api) })
+}
+
+fn unsaved(api: &Api) -> u64 {
+    api.hub.metrics.documents_unsaved.get().unsigned_abs()
 }
 
 pub async fn ready(call: Call) -> Result<Response, Fault> {
@@ -45,6 +49,7 @@ async fn look(api: &Api) -> Readiness {
         store,
         vouched: api.config.store.vouched,
         missing_key_sets: api.hub.verifier().missing_sets(),
+        unsaved_documents: unsaved(api),
     }
 }
 

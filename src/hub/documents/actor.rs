@@ -83,7 +83,7 @@ pub(super) struct Actor {
     flying_update: Vec<u8>,
     saving: Option<Saving>,
     save_at: Instant,
-    failing: Option<Instant>,
+    failing: Option<saving::Failing>,
     /// Edits that were accepted, and those of them that are on disk.
     accepted: u64,
     committed: u64,

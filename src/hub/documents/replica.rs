@@ -17,6 +17,9 @@ use yrs::{
     updates::decoder::Decode,
 };
 
+/// Updates that are merged at a time: for each struct that it writes yrs sorts all that it merges.
+const TOGETHER: usize = 64;
+
 /// yrs failed, or kept something pending: the replica is not what the store has.
 #[derive(Debug, thiserror::Error)]
 #[error("the replica is broken: {0}")]
@@ -199,8 +202,14 @@ impl Replica {
     ///
     /// # Errors
     /// [`Broken`].
-    pub fn merge(updates: &[Vec<u8>]) -> Result<Vec<u8>, Broken> {
-        guarded(|| yrs::merge_updates_v1(updates).map_err(|error| Broken(error.to_string())))
+    pub fn merge(mut updates: Vec<Vec<u8>>) -> Result<Vec<u8>, Broken> {
+        guarded(|| {
+            while updates.len() > 1 {
+                let merged = updates.chunks(TOGETHER).map(yrs::merge_updates_v1);
+                updates = merged.collect::<Result<_, _>>().map_err(|error| Broken(error.to_string()))?;
+            }
+            Ok(updates.pop().unwrap_or_default())
+        })
     }
 
     /// The content as JSON, by the names of its roots.

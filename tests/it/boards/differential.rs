@@ -92,7 +92,7 @@ impl Served {
         match self.waiting.len() {
             0 => {}
             1 => self.stored.append(&mut self.waiting),
-            _ => self.stored.push(Replica::merge(&std::mem::take(&mut self.waiting)).expect("merges")),
+            _ => self.stored.push(Replica::merge(std::mem::take(&mut self.waiting)).expect("merges")),
         }
     }
 

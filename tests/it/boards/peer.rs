@@ -353,6 +353,11 @@ impl Peer {
         }
     }
 
+    /// Whether everything of one's own was told to be saved, as far as was read.
+    pub fn is_all_saved(&self) -> bool {
+        self.saved >= self.batch
+    }
+
     /// Reads until an edit is refused.
     pub async fn refused(&mut self) -> Refusal {
         let frame = self.until("a refusal", |frame| frame["type"] == "doc.refused").await;

@@ -83,8 +83,7 @@ impl Actor {
         }
         let attachments = std::mem::take(&mut self.attachments);
         let awareness = std::mem::take(&mut self.awareness);
-        let failing = self.failing.take();
-        *self = Self { attachments, awareness, failing, ..fresh };
+        *self = Self { attachments, awareness, ..fresh };
         for attachment in &mut self.attachments {
             match attachment.line {
                 Line::Channel(channel) => {

@@ -1,12 +1,13 @@
 //! How edits come to be on disk, and what follows from it.
 
-use super::{Accepted, Actor, Then};
+use super::{Accepted, Actor, Then, heavy};
 use crate::{
     hub::documents::{Line, Replica, attachment::Has, wire},
+    metrics::Metrics,
     storage::{DocumentBatch, Saved, StoreError},
 };
 use bytes::Bytes;
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use stoa_protocol::{Refusal, wire as codes};
 use stoa_rooms::document::{Span, count_structs};
 use tokio::time::Instant;
@@ -16,6 +17,25 @@ const SPACING: Duration = Duration::from_millis(20);
 /// Saves after which the state is written as one, and bytes: opening reads no more than that besides the state.
 const FOLD_ROWS: u32 = 500;
 const FOLD_BYTES: usize = 256 * 1024;
+
+/// A document's saves fail. It is counted as long as this value lives.
+pub(super) struct Failing {
+    since: Instant,
+    metrics: Arc<Metrics>,
+}
+
+impl Failing {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.documents_unsaved.inc();
+        Self { since: Instant::now(), metrics: metrics.clone() }
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        self.metrics.documents_unsaved.dec();
+    }
+}
 
 impl Actor {
     pub(super) fn begin_save(&mut self) {
@@ -31,7 +51,7 @@ impl Actor {
         self.flying_update = match updates.len() {
             0 => vec![],
             1 => updates.into_iter().next().unwrap_or_default(),
-            _ => match Replica::merge(&updates) {
+            _ => match heavy(updates.iter().map(Vec::len).sum(), || Replica::merge(updates)) {
                 Ok(merged) => merged,
                 Err(error) => {
                     // The replica has them all: its difference to what is saved has them too, and says no less.
@@ -56,10 +76,7 @@ impl Actor {
             Ok(Saved::Yes(head)) => self.saved(head).await,
             Ok(Saved::Void) => self.broken = true,
             Err(StoreError::Unavailable(_)) => {
-                let since = *self.failing.get_or_insert_with(|| {
-                    self.hub.metrics.documents_unsaved.inc();
-                    Instant::now()
-                });
+                let since = self.failing.get_or_insert_with(|| Failing::new(&self.hub.metrics)).since;
                 let mut again = std::mem::take(&mut self.flying);
                 again.append(&mut self.pending);
                 self.pending = again;
@@ -76,9 +93,7 @@ impl Actor {
 
     /// Edits are on disk: others get them, their authors are told, and what waited for them is sent.
     pub(super) async fn saved(&mut self, head: u64) {
-        if self.failing.take().is_some() {
-            self.hub.metrics.documents_unsaved.dec();
-        }
+        self.failing = None;
         let edits = std::mem::take(&mut self.flying);
         let update = std::mem::take(&mut self.flying_update);
         self.committed += edits.len() as u64;
