@@ -40,5 +40,9 @@ measure acks-many-rooms-postgres acks --rooms 1000 --members 2 --database-url "$
 measure acks-one-room-postgres acks --rooms 1 --members 4 --in-flight 128 --database-url "$STOA_TEST_POSTGRES"
 measure class-of-1000 class --members 1000
 measure calls calls --calls 1000 --rate 2000
+measure boards-200-editors boards --editors 200 --rate 5 --beside y-websocket
+measure boards-200-editors-postgres boards --editors 200 --rate 5 --database-url "$STOA_TEST_POSTGRES"
+measure board-of-10000 boards --editors 50 --rate 2 --shapes 10000 --joins 1
+measure board-soak boards --soak --shapes 10000 --svg "$reports/board-soak.svg"
 measure reconnect-storm storm --connections 10000
 say "reports are in $reports"

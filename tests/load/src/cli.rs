@@ -1,5 +1,7 @@
 //! The command line.
 
+mod boards;
+
 use crate::{
     calls::{self, Calls},
     commands::{self, Source, beside::Comparison, class, idle::IdleComparison, run::Run, storm},
@@ -42,6 +44,8 @@ enum Cmd {
     Class(ClassArgs),
     /// Calls that exchange offers, answers and candidates at a rate
     Calls(CallsArgs),
+    /// Boards that many people draw on at once, or hours of a session in minutes
+    Boards(boards::BoardsArgs),
     /// The bare broadcast server that Stoa is compared with
     Floor(FloorArgs),
 }
@@ -465,6 +469,7 @@ pub fn main() -> ExitCode {
         Cmd::Storm(args) => args.run(),
         Cmd::Class(args) => args.run(),
         Cmd::Calls(args) => args.run(),
+        Cmd::Boards(args) => args.run(),
         Cmd::Floor(args) => args.run(),
     };
     match outcome {

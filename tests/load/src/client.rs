@@ -20,12 +20,23 @@ const IN_FLIGHT: usize = 32;
 /// How long a reply may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A whole message of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text.
+    Text(Vec<u8>),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
 /// One authenticated connection.
 pub struct Client {
     stream: TcpStream,
     /// What was received and not read; frames before `at` are done with.
     received: Vec<u8>,
     at: usize,
+    /// Bytes that were received in all.
+    bytes: u64,
     next_id: u64,
     /// The reply to `hello`.
     pub welcome: Value,
@@ -37,19 +48,7 @@ impl Client {
     /// # Errors
     /// Nobody answers, or the server refuses.
     pub fn connect(target: &Target, token: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&target.addr, PATIENCE)
-            .with_context(|| format!("{} does not listen at {}", target.name, target.addr))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut client = Self { stream, received: Vec::new(), at: 0, next_id: 1, welcome: Value::Null };
-        client.stream.write_all(&ws::request(&target.addr.to_string(), &target.path))?;
-        loop {
-            if let Some(taken) = ws::response(&client.received)? {
-                client.at = taken;
-                break;
-            }
-            client.receive()?;
-        }
+        let mut client = Self::upgrade(target, &target.path)?;
         let hello = Hello {
             token: token.to_owned(),
             session: None,
@@ -62,6 +61,39 @@ impl Client {
         client.welcome = client.reply(id)?;
         ensure!(client.welcome["type"] == "welcome", "hello was answered with {}", client.welcome);
         Ok(client)
+    }
+
+    /// Connects to a path, and says nothing.
+    ///
+    /// # Errors
+    /// Nobody answers, or with something that is no WebSocket.
+    pub fn upgrade(target: &Target, path: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect_timeout(&target.addr, PATIENCE)
+            .with_context(|| format!("{} does not listen at {}", target.name, target.addr))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut client = Self { stream, received: Vec::new(), at: 0, bytes: 0, next_id: 1, welcome: Value::Null };
+        client.stream.write_all(&ws::request(&target.addr.to_string(), path))?;
+        loop {
+            if let Some(taken) = ws::response(&client.received)? {
+                client.at = taken;
+                return Ok(client);
+            }
+            client.receive()?;
+        }
+    }
+
+    /// Bytes that the server has sent.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn send_binary(&mut self, payload: &[u8]) -> anyhow::Result<()> {
+        self.write(Opcode::Binary, payload)
     }
 
     /// The socket, and what was received and not read.
@@ -89,19 +121,32 @@ impl Client {
 
     fn receive(&mut self) -> anyhow::Result<()> {
         self.received.drain(..std::mem::take(&mut self.at));
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = [0; 64 * 1024];
         let count = self.stream.read(&mut buffer).context("the server does not answer")?;
         ensure!(count > 0, "the server closed the connection");
+        self.bytes += count as u64;
         self.received.extend_from_slice(&buffer[..count]);
         Ok(())
     }
 
-    /// The next text frame.
+    /// The next text message.
     ///
     /// # Errors
     /// The server closed the connection, or said nothing for a minute.
     pub fn frame(&mut self) -> anyhow::Result<Vec<u8>> {
-        let mut message = Vec::new();
+        loop {
+            if let Message::Text(text) = self.message()? {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// The server closed the connection, or said nothing for a minute.
+    pub fn message(&mut self) -> anyhow::Result<Message> {
+        let (mut message, mut is_binary) = (Vec::new(), false);
         loop {
             let Some(frame) = ws::frame(&self.received[self.at..])? else {
                 self.receive()?;
@@ -110,15 +155,16 @@ impl Client {
             let payload = self.received[self.at + frame.from..self.at + frame.to].to_vec();
             self.at += frame.to;
             match frame.opcode {
-                Opcode::Text | Opcode::Continuation => {
+                Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                    is_binary |= frame.opcode == Opcode::Binary;
                     message.extend_from_slice(&payload);
                     if frame.fin {
-                        return Ok(message);
+                        return Ok(if is_binary { Message::Binary(message) } else { Message::Text(message) });
                     }
                 }
                 Opcode::Ping => self.write(Opcode::Pong, &payload)?,
                 Opcode::Close => bail!("the server closed with {:?}", ws::close_code(&payload)),
-                Opcode::Binary | Opcode::Pong => {}
+                Opcode::Pong => {}
             }
         }
     }

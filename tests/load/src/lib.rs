@@ -13,6 +13,7 @@
 //! assert_eq!(log.arrive(2), Arrival::Late);
 //! ```
 
+pub mod boards;
 pub mod calls;
 pub mod cli;
 pub mod client;

@@ -1,6 +1,6 @@
 //! Counters of a server's Prometheus endpoint, before and after.
 
-use crate::target::Target;
+use crate::target::{PATH, Target};
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
@@ -19,8 +19,8 @@ pub fn read(target: &Target) -> BTreeMap<String, f64> {
 fn fetch(target: &Target) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&target.addr, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let path = target.path.strip_suffix("/ws").unwrap_or_default();
-    write!(stream, "GET {path}/metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.addr)?;
+    let prefix = target.path.strip_suffix(PATH).unwrap_or_default();
+    write!(stream, "GET {prefix}/metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.addr)?;
     let mut answer = String::new();
     stream.take(MOST).read_to_string(&mut answer)?;
     Ok(answer)

@@ -116,14 +116,29 @@ impl Server {
     /// # Errors
     /// There is no Node.js, or the packages cannot be had.
     pub fn ws(folder: &Path) -> anyhow::Result<Self> {
-        if !folder.join("node_modules/ws").is_dir() {
+        Self::script("ws", folder)
+    }
+
+    /// Starts y-websocket's server for Yjs documents, in memory; else as [`Server::ws`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn y_websocket(folder: &Path) -> anyhow::Result<Self> {
+        Self::script("y-websocket", folder)
+    }
+
+    fn script(name: &str, folder: &Path) -> anyhow::Result<Self> {
+        if !folder.join("node_modules/.package-lock.json").is_file() {
             eprintln!("installing the packages of {} (npm ci)", folder.display());
-            let status = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder).status();
+            let status = Command::new("npm")
+                .args(["ci", "--omit=optional", "--no-audit", "--no-fund"])
+                .current_dir(folder)
+                .status();
             ensure!(status.context("npm does not run")?.success(), "npm ci failed in {}", folder.display());
         }
         let mut command = Command::new("node");
-        command.arg(folder.join("ws.mjs"));
-        Self::start("ws", command, Mint::new(*b"none"), None)
+        command.arg(folder.join(format!("{name}.mjs")));
+        Self::start(name, command, Mint::new(*b"none"), None)
     }
 
     fn start(name: &str, mut command: Command, mint: Mint, folder: Option<Folder>) -> anyhow::Result<Self> {

@@ -5,8 +5,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 use stoa_protocol::SUBPROTOCOL;
 
-/// Largest frame that is read, bytes: a snapshot of a room with 200 members and 50 long messages.
-pub const FRAME_MAX: u64 = 4 * 1024 * 1024;
+/// Largest frame that is read, bytes: a board of ten thousand shapes, from a server that sends it in one.
+pub const FRAME_MAX: u64 = 32 * 1024 * 1024;
 /// Largest head of an HTTP message, bytes.
 pub const HEAD_MAX: usize = 8 * 1024;
 /// The generator's `Sec-WebSocket-Key`. RFC 6455 (section 1.3) wants it random against caches between the two ends;

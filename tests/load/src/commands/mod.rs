@@ -38,6 +38,8 @@ pub enum Source {
     Floor,
     /// The script on npm's `ws` in this folder, started for each run.
     Ws(PathBuf),
+    /// y-websocket's server in this folder, started for each run; it has boards only.
+    YWebsocket(PathBuf),
 }
 
 /// A server for one run.
@@ -67,6 +69,7 @@ impl Source {
             Self::Stoa(_) => "stoa",
             Self::Floor => "floor",
             Self::Ws(_) => "ws",
+            Self::YWebsocket(_) => "y-websocket",
         }
     }
 
@@ -81,6 +84,7 @@ impl Source {
             Self::Stoa(stoa) => started(Server::stoa(stoa)?),
             Self::Floor => started(Server::floor(None)?),
             Self::Ws(folder) => started(Server::ws(folder)?),
+            Self::YWebsocket(folder) => started(Server::y_websocket(folder)?),
         }
     }
 }
