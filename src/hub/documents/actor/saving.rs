@@ -75,7 +75,7 @@ impl Actor {
         match outcome {
             Ok(Saved::Yes(head)) => self.saved(head).await,
             Ok(Saved::Void) => self.broken = true,
-            Err(StoreError::Unavailable(_)) => {
+            Err(StoreError::Unavailable(_) | StoreError::Fenced) => {
                 let since = self.failing.get_or_insert_with(|| Failing::new(&self.hub.metrics)).since;
                 let mut again = std::mem::take(&mut self.flying);
                 again.append(&mut self.pending);
