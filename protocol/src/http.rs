@@ -315,12 +315,23 @@ bodies! {
         store: Option<String>,
         /// The operator vouches for the store, whose settings alone would have been refused.
         vouched: bool,
+        /// Whether other nodes are heard; absent where there is one node only. Without it the server goes on, and what
+        /// others commit comes up to a second later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bus: Option<BusReadiness>,
         /// Key sets that never gave a key: their issuers' users cannot log in.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing_key_sets: Vec<String>,
         /// Shared documents whose last edits could not be saved and are tried again. A server with such is still ready.
         #[serde(default)]
         unsaved_documents: u64,
+    }
+    /// How nodes hear each other.
+    BusReadiness {
+        /// Whether they do.
+        up: bool,
+        /// What carries it, and what is wrong.
+        says: String,
     }
     /// Somebody was let in by name.
     LoggedIn {
