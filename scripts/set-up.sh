@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools that are named, or says what to install: set-up.sh rust node postgres redis chromium coturn netns strace
+# Installs the tools that are named, or says what to install: set-up.sh rust node postgres redis haproxy prometheus chromium coturn netns strace
 # Only a root user on a Debian-like system gets packages installed; everybody else gets the command to run.
 . "$(dirname "$0")/common.sh"
 
@@ -30,6 +30,14 @@ wants_postgres() {
 
 wants_redis() {
     has redis-server || packages+=(redis-server)
+}
+
+wants_haproxy() {
+    has haproxy || packages+=(haproxy)
+}
+
+wants_prometheus() {
+    has prometheus || packages+=(prometheus)
 }
 
 wants_chromium() {

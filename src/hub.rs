@@ -14,6 +14,7 @@ mod encode;
 mod flush;
 mod ice;
 mod links;
+mod nodes;
 mod open;
 mod presence;
 mod query;
@@ -35,6 +36,7 @@ pub use conn::Conn;
 pub use documents::{DocumentCell, Replica, content_json};
 pub use ice::{IceSource, NoIce};
 pub use links::{Lead, Terms, guest_name};
+pub use nodes::{Cluster, DEAD_GRACE_MS};
 pub use room::RoomCell;
 pub use session::HubSession;
 
@@ -80,6 +82,8 @@ pub struct Hub {
     told_in: DashMap<UserId, Vec<RoomId>>,
     profiles: DashMap<UserId, Arc<Option<Profile>>>,
     writer: Writer,
+    /// The other nodes.
+    pub nodes: nodes::Nodes,
     flusher: Flusher,
     user_reads: UserReads,
     /// The rooms in whose calls each user is.
@@ -139,6 +143,8 @@ pub struct Parts {
     pub ice: Arc<dyn IceSource>,
     /// Whether loopback candidates of calls pass: on a development server.
     pub loopback: bool,
+    /// What makes it one of many.
+    pub cluster: Cluster,
 }
 
 /// The hub's tasks, to be spawned.
@@ -147,6 +153,7 @@ pub struct Tasks {
     flush: FlushTask,
     users: UserReadTask,
     save: documents::SaveTask,
+    hear: nodes::HearTask,
 }
 
 impl Hub {
@@ -156,6 +163,7 @@ impl Hub {
         let (flusher, flush) = Flusher::new();
         let (saves, save) = documents::Saves::new();
         let (user_reads, users) = UserReads::new(parts.store.clone());
+        let (nodes, hear) = nodes::Nodes::new(parts.cluster);
         let hub = Self {
             reach: reach::Reach::new(parts.clock.now()),
             store: parts.store,
@@ -169,6 +177,7 @@ impl Hub {
             told_in: DashMap::new(),
             profiles: DashMap::new(),
             writer,
+            nodes,
             flusher,
             user_reads,
             in_calls: DashMap::new(),
@@ -189,7 +198,7 @@ impl Hub {
             public_url: parts.public_url,
             revocations: AtomicU64::new(0),
         };
-        (Arc::new(hub), Tasks { lanes, flush, users, save })
+        (Arc::new(hub), Tasks { lanes, flush, users, save, hear })
     }
 
     /// The database, for what has no room: health and the host application's bulk reads.
@@ -263,7 +272,10 @@ impl Hub {
             let cell = self
                 .users
                 .entry(conn.user.clone())
-                .or_insert_with(|| Arc::new(UserCell::new(conn.user.clone(), state.clone())))
+                .or_insert_with(|| {
+                    self.nodes.listen(crate::cluster::Topic::User(conn.user.clone()));
+                    Arc::new(UserCell::new(conn.user.clone(), state.clone()))
+                })
                 .clone();
             let mut live = cell.lock();
             if live.retired {
@@ -285,6 +297,7 @@ impl Hub {
             let seq: Seq = valid.map_or(head.seq, |cursor| cursor.seq);
             live.come(conn.clone(), seq);
             drop(live);
+            self.ring_taken(&conn.user, &conn.session);
             return Some((cell, Cursor { epoch: head.epoch, seq }, since.is_some() && valid.is_none()));
         }
     }
@@ -310,6 +323,9 @@ impl Tasks {
         tracker.spawn(reach::run(hub.clone(), shutdown.clone()));
         tracker.spawn(timers::run(hub.clone(), shutdown.clone()));
         tracker.spawn(blobs::sweep(hub.clone(), shutdown.clone()));
+        tracker.spawn(self.hear.run(hub.clone(), shutdown.clone()));
+        tracker.spawn(nodes::keep_lease(hub.clone(), shutdown.clone()));
+        tracker.spawn(nodes::look(hub.clone(), shutdown.clone()));
         for lane in self.lanes {
             tracker.spawn(lane.run(hub.clone(), stop_writing.clone()));
         }
@@ -364,6 +380,7 @@ impl Hub {
         self.metrics.rooms.set(self.rooms.len() as i64);
         self.metrics.users.set(self.users.len() as i64);
         self.metrics.calls.set(self.call_rooms.lock().len() as i64);
+        self.metrics.users_elsewhere.set(self.users_elsewhere() as i64);
         self.metrics.writer_waiting.set(self.writer.waiting() as i64);
         let queued: usize = self.connections().iter().map(|conn| conn.mailbox.queued_bytes()).sum();
         self.metrics.queued_bytes.set(queued as i64);

@@ -95,6 +95,14 @@ pub struct Metrics {
     pub signal_seconds: Histogram,
     /// New verdicts over participants' connections.
     pub verdicts: Family<VerdictLabel, Counter>,
+    /// Nodes whose lease holds, this one included; 0 where there is one node only.
+    pub nodes: Gauge,
+    /// Users who are connected to other nodes.
+    pub users_elsewhere: Gauge,
+    /// How often this node's lease ran out.
+    pub leases_lost: Counter,
+    /// What other nodes said that this version does not know.
+    pub news_unknown: Counter,
     drops: Family<ClassLabel, Counter>,
     errors: Family<CodeLabel, Counter>,
     /// HTTP requests by status.
@@ -188,6 +196,10 @@ impl Metrics {
             signals: Counter::default(),
             signal_seconds: Histogram::new(exponential_buckets(0.000_02, 2.0, 14)),
             verdicts: Family::default(),
+            nodes: Gauge::default(),
+            users_elsewhere: Gauge::default(),
+            leases_lost: Counter::default(),
+            news_unknown: Counter::default(),
             drops: Family::default(),
             errors: Family::default(),
             http: Family::default(),
@@ -218,6 +230,14 @@ impl Metrics {
         let help = "From a signal's arrival to its way out";
         registry.register_with_unit("signal", help, Unit::Seconds, self.signal_seconds.clone());
         registry.register("call_verdicts", "New verdicts over participants' connections", self.verdicts.clone());
+        registry.register("nodes", "Nodes whose lease holds", self.nodes.clone());
+        registry.register("users_elsewhere", "Users connected to other nodes", self.users_elsewhere.clone());
+        registry.register("leases_lost", "How often this node's lease ran out", self.leases_lost.clone());
+        registry.register(
+            "news_unknown",
+            "What other nodes said and this version does not know",
+            self.news_unknown.clone(),
+        );
         registry.register("drops", "Pushes that a full mailbox refused", self.drops.clone());
         registry.register("errors", "Refused commands by code", self.errors.clone());
         registry.register("http_requests", "HTTP requests by status", self.http.clone());

@@ -6,10 +6,11 @@
 
 use crate::{
     auth::{Auth, Minter},
-    clock::SystemClock,
-    config::{self, Config, Database, Secret},
+    clock::{Clock, SystemClock},
+    cluster::{self, BootId, Bus, BusHealth, ClusterKey, Redis},
+    config::{self, ClusterConfig, Config, Database, Secret},
     gateway::{self, Lifetime, TrustedProxies, WsEndpoint, api},
-    hub::{Hub, HubHandler, Parts, Tasks},
+    hub::{Cluster, Hub, HubHandler, Parts, Tasks},
     ice::Ice,
     metrics::Metrics,
     storage::{self, SharedStore},
@@ -25,10 +26,11 @@ use std::{
     },
     time::Duration,
 };
-use stoa_protocol::{Millis, RoomCreated, RoomId, RoomKind, UserId};
+use stoa_protocol::{Millis, RoomCreated, RoomId, RoomKind, UserId, http::BusReadiness};
 use stoa_rooms::{Actor, Intent};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -39,6 +41,8 @@ const LANES: usize = 4;
 const CLOSING: Duration = Duration::from_secs(5);
 /// Descriptors beside those of clients: the store, the listener, the log.
 const OWN_FILES: u64 = 64;
+/// What other nodes said and waits to be heard. When it is full the bus waits, and with it Redis for this node alone.
+const HEARD: usize = 4_096;
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
@@ -75,29 +79,40 @@ struct Started {
 }
 
 async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
-    // Taking the address and running alone would split rooms between nodes.
-    anyhow::ensure!(config.cluster.is_none(), "redis_url: this version runs as one node, without Redis");
     let lock = lock_store(config)?;
     let (store, lanes) = open_store(config).await?;
     let guests = guest_secret(&store).await?;
     let auth = Auth::start(config, Some(guests.clone())).await?;
     let secret = deployment_secret(&store).await?;
+    let running = Running::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let metrics = Arc::new(Metrics::new());
+    let (cluster, bus) = match &config.cluster {
+        None => (Cluster::alone(), None),
+        Some(shared) => {
+            let (cluster, bus) = join_bus(config, shared, &secret, &clock, &running)?;
+            metrics.add_bus(bus.clone());
+            (cluster, Some(probe_of(bus)))
+        }
+    };
     let ice = Arc::new(Ice::new(config.ice.clone(), secret));
     let parts = Parts {
         store: store.clone(),
-        clock: Arc::new(SystemClock::new()),
+        clock,
         verifier: auth.verifier.clone(),
         limits: config.limits.clone(),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         lanes,
         secret,
         guests: Minter::guests(guests),
         public_url: config.public_url.as_ref().map_or_else(String::new, ToString::to_string),
         ice: ice.clone(),
         loopback: config.dev.is_some(),
+        cluster,
     };
     let (hub, tasks) = Hub::new(parts);
-    let running = Running::start(&hub, tasks);
+    hub.join().await.context("the node's lease")?;
+    running.start(&hub, tasks);
     hub.resume_calls().await?;
     running.tracker.spawn(auth.verifier.keep_fresh(running.shutdown.clone()));
     if config.dev.is_some() {
@@ -122,7 +137,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
     // The one line on standard output: scripts wait for it.
     println!("listening on {scheme}://{address}");
     tracing::info!(%address, dev = config.dev.is_some(), "listening");
-    let api = api::Api { hub: hub.clone(), login, ice, config: config.clone(), ready: ready.clone(), bus: None };
+    let api = api::Api { hub: hub.clone(), login, ice, config: config.clone(), ready: ready.clone(), bus };
     let router = api::router(api);
     let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
     Ok(Started { store, hub, ready, running, serving, _lock: lock })
@@ -179,6 +194,45 @@ async fn open_store(config: &Config) -> anyhow::Result<(SharedStore, usize)> {
     }
 }
 
+/// The way to the other nodes.
+fn join_bus(
+    config: &Config,
+    shared: &ClusterConfig,
+    secret: &[u8; 32],
+    clock: &Arc<dyn Clock>,
+    running: &Running,
+) -> anyhow::Result<(Cluster, Arc<Redis>)> {
+    let boot = BootId::fresh();
+    let (sender, heard) = mpsc::channel(HEARD);
+    let key = match &shared.key {
+        Some(key) => ClusterKey::new(key.expose()),
+        None => ClusterKey::derived(secret),
+    };
+    let tls = match shared.redis.tls {
+        true => Some(cluster::redis::trust().map_err(|problem| anyhow::anyhow!("redis_url: {problem}"))?),
+        false => None,
+    };
+    let options = cluster::redis::Options {
+        address: shared.redis.clone(),
+        tls,
+        prefix: shared.prefix.clone(),
+        key,
+        boot,
+        clock: clock.clone(),
+    };
+    let bus = Redis::start(options, sender, &running.tracker, &running.shutdown);
+    let name = config.listen.to_string();
+    Ok((Cluster { bus: bus.clone(), heard, boot, name, alone: false }, bus))
+}
+
+/// What readiness asks of the bus.
+fn probe_of(bus: Arc<Redis>) -> api::BusProbe {
+    Arc::new(move || {
+        let BusHealth { up, wedged, says } = bus.health();
+        (BusReadiness { up, says }, wedged)
+    })
+}
+
 /// The deployment's secret: made by the first node, the same on every node and after every restart.
 async fn deployment_secret(store: &SharedStore) -> anyhow::Result<[u8; 32]> {
     let kept = store.setting("secret", &fresh_secret()?).await?;
@@ -226,15 +280,17 @@ struct Running {
 }
 
 impl Running {
-    fn start(hub: &Arc<Hub>, tasks: Tasks) -> Self {
-        let running = Self {
+    fn new() -> Self {
+        Self {
             tracker: TaskTracker::new(),
             edge: Lifetime::default(),
             stop_writing: CancellationToken::new(),
             shutdown: CancellationToken::new(),
-        };
-        tasks.spawn(hub, &running.tracker, &running.shutdown, &running.stop_writing);
-        running
+        }
+    }
+
+    fn start(&self, hub: &Arc<Hub>, tasks: Tasks) {
+        tasks.spawn(hub, &self.tracker, &self.shutdown, &self.stop_writing);
     }
 
     async fn end(&self, hub: &Arc<Hub>, drain: Duration) {
@@ -247,6 +303,8 @@ impl Running {
         self.edge.open.cancel();
         self.edge.tasks.close();
         let gone = tokio::time::timeout(CLOSING, self.edge.tasks.wait()).await.is_ok();
+        // Nobody is connected here any more: the others hold its people for a grace.
+        hub.leave();
         self.shutdown.cancel();
         self.tracker.close();
         let ended = tokio::time::timeout(CLOSING, self.tracker.wait()).await.is_ok();

@@ -27,6 +27,7 @@ pub use nodes::{DEAD_KEPT_MS, HeadsMark, LEASE_MS, Lease, MARK_MS, Moved, MovedU
 use crate::node::BootId;
 use async_trait::async_trait;
 use links::{CodeHash, LinkKind, NewGuest, StoredLink};
+use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use stoa_protocol::{
     Ban, CallRecord, DocumentInfo, Epoch, Key, LinkId, Member, Message, Millis, Profile, ReadMarker, RoomEventBody,
@@ -93,7 +94,7 @@ pub struct Head {
 }
 
 /// An event as the log has it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredEvent {
     /// Its place.
     pub seq: Seq,

@@ -124,7 +124,9 @@ impl Hub {
             }
             (None, Some(user), Some(key)) => self.app_to_user(who, user, key, send).await.map(Some),
             (None, Some(user), None) => {
-                let frame = passing(None, who, send);
+                let told = passing(None, who, send);
+                self.ring_to_user(&user, &told);
+                let frame = encode::control(&told);
                 if let Some(cell) = self.users.get(&user).map(|cell| cell.clone()) {
                     cell.lock().push_passing(&frame, except);
                 }
@@ -144,9 +146,10 @@ impl Hub {
         if !self.access(who, room).await?.has(Capability::App) {
             return Err(Fault::forbidden("needs the capability app"));
         }
-        let frame = passing(Some(room.clone()), who, send);
+        let told = passing(Some(room.clone()), who, send);
+        self.ring_passing(room, &told);
         if let Some(cell) = self.loaded(room) {
-            cell.lock().push_passing(&frame, except);
+            cell.lock().push_passing(&encode::control(&told), except);
             self.flusher.flush(&cell);
         }
         Ok(())
@@ -209,9 +212,15 @@ impl Hub {
     /// `unavailable`.
     pub async fn revoke(&self, user: &UserId, before: Millis) -> Result<(), Fault> {
         self.store.revoke(user, before).await.map_err(|error| self.store_fault(error))?;
+        self.revoked_here(user, before);
+        self.ring_revoked(user, before);
+        self.expel(user).await
+    }
+
+    /// Tokens of a user from before are refused: connections behind them end.
+    pub(super) fn revoked_here(&self, user: &UserId, before: Millis) {
         self.revocations.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         self.close_user(user, |conn| conn.identity().issued_at < before, CloseCode::Revoked);
-        self.expel(user).await
     }
 
     fn close_user(&self, user: &UserId, which: impl Fn(&super::Conn) -> bool, code: CloseCode) {
@@ -230,6 +239,7 @@ impl Hub {
     pub async fn delete_room(&self, room: &RoomId) -> Result<(), Fault> {
         let deleted = self.store.delete_room(room).await.map_err(|error| self.store_fault(error))?;
         self.forget_room(room, &Fault::not_found("room"));
+        self.ring_anew(room);
         if deleted { Ok(()) } else { Err(Fault::not_found("room")) }
     }
 
@@ -242,6 +252,7 @@ impl Hub {
         let rooms = self.store.erase_user(user).await.map_err(|error| self.store_fault(error))?;
         self.profiles.remove(user);
         for room in rooms {
+            self.ring_anew(&room);
             self.reload(&room).await;
         }
         Ok(())
@@ -259,6 +270,7 @@ impl Hub {
         for (user, profile) in &profiles {
             self.remember_profile(user.clone(), Some(profile.clone()));
             self.tell_profile(user, profile);
+            self.ring_profile(user, profile);
         }
         Ok(())
     }
@@ -279,7 +291,7 @@ impl Hub {
     }
 
     /// People in small rooms with this user learn the new name.
-    fn tell_profile(&self, user: &UserId, profile: &Profile) {
+    pub(super) fn tell_profile(&self, user: &UserId, profile: &Profile) {
         let frame = encode::control(&Control::Profile { user: user.clone(), profile: profile.clone() });
         let rooms = self.told_in.get(user).map(|rooms| rooms.clone()).unwrap_or_default();
         for cell in rooms.iter().filter_map(|room| self.loaded(room)) {
@@ -347,8 +359,8 @@ impl Hub {
     }
 }
 
-fn passing(room: Option<RoomId>, who: &Identity, send: AppSend) -> Frame {
-    encode::control(&Control::App { room, from: who.user.clone(), name: send.name, data: send.data })
+fn passing(room: Option<RoomId>, who: &Identity, send: AppSend) -> Control {
+    Control::App { room, from: who.user.clone(), name: send.name, data: send.data }
 }
 
 fn random() -> [u8; 16] {

@@ -135,8 +135,39 @@ impl Live {
         call.participants().filter(|p| p.state.version > 0).map(frame).collect()
     }
 
+    /// Tells everybody the state of every participant.
+    pub fn tell_states_to_all(&self) {
+        for (session, frame) in self.state_frames() {
+            let key = SlotKey::of(&("call.state", self.room.id(), &session));
+            self.attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+        }
+    }
+
+    /// What another node relays has a number that is followed here too, since its ends may come to this node. Tells
+    /// whether it is of a link of now.
+    pub fn follow_relay(&mut self, to: &SessionId, told: &Control, now: Millis) -> bool {
+        let of = |calls: &CallLive, link: &stoa_protocol::CallLinkId, epoch: u32| {
+            calls.links.iter().find(|known| known.link == *link && known.epoch == epoch && is_end(known, to)).cloned()
+        };
+        match told {
+            Control::CallSignal(say) => {
+                let Some(link) = of(&self.calls, &say.link, say.epoch) else { return false };
+                let Some(sender) = session_of(other_end(&link, to)).cloned() else { return false };
+                // A full window is its sender's node's to refuse.
+                !matches!(self.calls.relay.signal(&link, &sender, say.n, now), Err(_) | Ok(Taken::Confirmed(_)))
+            }
+            Control::CallConfirmed { link, epoch, n, .. } => {
+                let Some(link) = of(&self.calls, link, *epoch) else { return false };
+                let Some(by) = session_of(other_end(&link, to)).cloned() else { return false };
+                let _sender = self.calls.relay.confirm(&link, &by, *n);
+                true
+            }
+            _ => true,
+        }
+    }
+
     /// The connection of a session in this room.
-    fn conn_of(&self, session: &SessionId) -> Option<&Arc<Conn>> {
+    pub fn conn_of(&self, session: &SessionId) -> Option<&Arc<Conn>> {
         self.attached().iter().map(|a| &a.conn).find(|conn| conn.session == *session)
     }
 
@@ -163,7 +194,12 @@ impl Live {
     }
 
     /// What the second finds: sessions that are lost, rings that are over, rights that are gone.
-    fn look(&mut self, now: Millis, rights: impl Fn(&UserId, &SessionId, Option<&Conn>) -> bool) -> Vec<Intent> {
+    fn look(
+        &mut self,
+        now: Millis,
+        hears: bool,
+        rights: impl Fn(&UserId, &SessionId, Option<&Conn>) -> bool,
+    ) -> Vec<Intent> {
         let Some(call) = self.call.clone() else {
             self.calls.clear_absences();
             return vec![];
@@ -176,7 +212,8 @@ impl Live {
         let mut wanted = Vec::new();
         for (session, user) in &sessions {
             let conn = self.conn_of(session).cloned();
-            match conn.is_some() {
+            // Whoever cannot hear the other nodes does not say of anybody that they are gone.
+            match conn.is_some() || self.rest.has_session(session) || !hears {
                 true => {
                     self.calls.gone.remove(session);
                 }
@@ -270,12 +307,14 @@ impl Hub {
     /// Whether somebody is in another call, or not to be disturbed.
     pub(super) fn is_busy(&self, user: &UserId, room: &RoomId) -> bool {
         let elsewhere = self.in_calls.get(user).is_some_and(|rooms| rooms.iter().any(|other| other != room));
+        let elsewhere = elsewhere || self.is_busy_elsewhere(user, room);
         elsewhere || self.presence_of(user).is_some_and(|presence| presence.state == PresenceState::Busy)
     }
 
     /// Who is in a room's call has changed.
     pub(super) fn index_call(&self, room: &RoomId, before: &BTreeSet<UserId>, after: Option<&Arc<Call>>) {
         let now: BTreeSet<UserId> = after.iter().flat_map(|call| call.participants().map(|p| p.user.clone())).collect();
+        before.symmetric_difference(&now).for_each(|user| self.slice_moved(user));
         for user in now.difference(before) {
             self.in_calls.entry(user.clone()).or_default().insert(room.clone());
         }
@@ -371,7 +410,7 @@ impl Hub {
                     live.push_to(&conn.session, &told)
                 }
                 Taken::Forward => match session_of(other_end(&link, &conn.session)).cloned() {
-                    Some(other) => live.push_to(&other, &Control::CallSignal(Box::new(say))),
+                    Some(other) => self.hand(&live, &other, &Control::CallSignal(Box::new(say))),
                     None => None,
                 },
             }
@@ -394,10 +433,19 @@ impl Hub {
             }
             let sender = live.calls.relay.confirm(&link, &conn.session, say.n);
             let CallConfirm { room, call, link, epoch, n } = say;
-            sender.and_then(|sender| live.push_to(&sender, &Control::CallConfirmed { room, call, link, epoch, n }))
+            let told = Control::CallConfirmed { room, call, link, epoch, n };
+            sender.and_then(|sender| self.hand(&live, &sender, &told))
         };
         flush(told);
         Ok(())
+    }
+
+    /// Hands something to a session, here or on the node that has it.
+    fn hand(&self, live: &Live, to: &SessionId, told: &Control) -> Option<Arc<Conn>> {
+        if live.conn_of(to).is_none() {
+            self.ring_session(live.room.id(), to, told);
+        }
+        live.push_to(to, told)
     }
 
     /// Retained rows were committed: everybody in the room is told.
@@ -423,6 +471,7 @@ impl Hub {
 
     /// Rights and graces, rings and confirmations that are due.
     pub(super) fn look_at_calls(self: &Arc<Self>, now: Millis) {
+        let hears = self.nodes.hears();
         let rooms: Vec<RoomId> = self.call_rooms.lock().iter().cloned().collect();
         for cell in rooms.iter().filter_map(|room| self.loaded(room)) {
             let wanted = {
@@ -439,7 +488,7 @@ impl Hub {
                     };
                     room.access(&actor, now).is_ok_and(|access| access.has(Capability::Call))
                 };
-                let wanted = live.look(now, rights);
+                let wanted = live.look(now, hears, rights);
                 live.tell_overdue(now);
                 wanted
             };

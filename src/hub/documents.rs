@@ -7,6 +7,7 @@
 mod actor;
 mod attachment;
 mod awareness;
+mod elsewhere;
 mod plain;
 mod reading;
 mod replica;
@@ -14,13 +15,17 @@ mod requests;
 mod saves;
 mod wire;
 
+pub use elsewhere::News as SavedElsewhere;
 pub use plain::{Pace, PlainSession};
 pub use replica::Replica;
 pub use saves::{SaveTask, Saves};
 pub use wire::{Said, read_frame, read_message};
 
 use super::{Hub, conn::Conn};
-use crate::storage::{DocumentKey, StoreError};
+use crate::{
+    cluster::BootId,
+    storage::{DocumentKey, StoreError},
+};
 use std::{sync::Arc, time::Duration};
 use stoa_protocol::{Channel, DocumentInfo, DocumentOpened, DocumentVersion, Fault, RoomId, UserId, limits};
 use tokio::sync::{mpsc, oneshot};
@@ -85,6 +90,19 @@ pub(super) enum Ask {
     },
     /// The content in the store is another life's.
     Reload,
+    /// Another node has saved.
+    Heard(Box<SavedElsewhere>),
+    /// What connections of another node say of themselves.
+    HeardAware {
+        from: BootId,
+        states: Vec<(u64, u32, String)>,
+    },
+    /// Other nodes want to know who is there.
+    TellAware,
+    /// Nodes are gone.
+    NodesGone(Vec<BootId>),
+    /// The store may have more than was heard.
+    Reread,
 }
 
 impl DocumentCell {
@@ -210,7 +228,7 @@ impl Hub {
         self.tell_documents(|key| key.room == *room, || Ask::Reload);
     }
 
-    fn tell_documents(&self, which: impl Fn(&DocumentKey) -> bool, ask: impl Fn() -> Ask) {
+    pub(super) fn tell_documents(&self, which: impl Fn(&DocumentKey) -> bool, ask: impl Fn() -> Ask) {
         let cells: Vec<_> = self.documents.iter().filter(|cell| which(&cell.key)).map(|cell| cell.clone()).collect();
         for cell in cells {
             if let Err(mpsc::error::TrySendError::Full(ask)) = cell.inbox.try_send(ask()) {

@@ -163,13 +163,14 @@ impl Hub {
         self.store.revoke_link(id, self.clock.now()).await.map_err(|error| self.store_fault(error))?;
         if kind == LinkKind::Join {
             self.close_guests(id);
+            self.ring_link_revoked(id);
             self.remove_guests(who, room, id).await;
         }
         Ok(())
     }
 
     /// Whoever says hello at this moment looks again, see [`Hub::was_revoked_meanwhile`].
-    fn close_guests(&self, link: &LinkId) {
+    pub(super) fn close_guests(&self, link: &LinkId) {
         self.revocations.fetch_add(1, Ordering::AcqRel);
         let begin = format!("{GUEST_REALM}:{link}.");
         let cells: Vec<_> = self

@@ -5,7 +5,10 @@ use crate::{
     gateway::SlotKey,
     storage::{ListQuery, ListScope},
 };
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 use stoa_protocol::{Control, Millis, Presence, PresenceState, ReadMarker, RoomId, Seq, UserId};
 
 /// After a change of a large room's count that was too small to tell at once, it is told when this long has passed,
@@ -15,15 +18,16 @@ const SETTLE_MS: Millis = 10_000;
 /// Everybody whose presence a small room tells: its members, and who is there without being one.
 pub(super) fn people(live: &Live) -> Vec<UserId> {
     let members = live.room.members();
-    let guests = live.users().keys().filter(|user| !members.contains_key(*user));
-    members.keys().chain(guests).cloned().collect()
+    let here = live.users().keys().filter(|user| !members.contains_key(*user));
+    let guests: BTreeSet<&UserId> = here.chain(live.rest.guests()).collect();
+    members.keys().chain(guests.into_iter().filter(|user| !members.contains_key(*user))).cloned().collect()
 }
 
 impl Hub {
     /// How many are there, and who of `people` is.
     pub(super) fn presence_now(&self, cell: &RoomCell, people: &[UserId]) -> (u32, Vec<Presence>) {
         if people.is_empty() {
-            return (cell.lock().users().len() as u32, vec![]);
+            return (cell.lock().count(), vec![]);
         }
         let here: Vec<_> = people
             .iter()
@@ -35,9 +39,11 @@ impl Hub {
 
     /// What is known of a user's presence.
     pub(super) fn presence_of(&self, user: &UserId) -> Option<Presence> {
-        let cell = self.users.get(user).map(|cell| cell.clone())?;
-        let presence = cell.lock().presence(user);
-        Some(presence)
+        let here = self.users.get(user).map(|cell| cell.clone()).map(|cell| {
+            let live = cell.lock();
+            (live.presence(user), live.status_at)
+        });
+        self.presence_over_nodes(user, here)
     }
 
     /// Somebody came to a room or went.
@@ -45,8 +51,14 @@ impl Hub {
         self.tick_later(cell);
     }
 
-    /// A user's state changed: the small rooms that they are in tell it.
+    /// A user's state changed here: the small rooms that they are in tell it, and so do other nodes.
     pub(super) fn user_moved(&self, user: &UserId) {
+        self.slice_moved(user);
+        self.tell_moved(user);
+    }
+
+    /// The small rooms that a user is in tell their state.
+    pub(super) fn tell_moved(&self, user: &UserId) {
         let rooms = self.told_in.get(user).map(|rooms| rooms.clone()).unwrap_or_default();
         for cell in rooms.iter().filter_map(|room| self.loaded(room)) {
             cell.lock().presence_dirty.insert(user.clone());
@@ -95,6 +107,7 @@ impl Hub {
             told = true;
         }
         told |= self.tick_presence(cell, &moved, now);
+        self.tell_here(cell, now);
         if told {
             self.flusher.flush(cell);
         }
@@ -106,7 +119,7 @@ impl Hub {
         }
     }
 
-    fn tick_presence(&self, cell: &Arc<RoomCell>, moved: &std::collections::BTreeSet<UserId>, now: Millis) -> bool {
+    fn tick_presence(&self, cell: &Arc<RoomCell>, moved: &BTreeSet<UserId>, now: Millis) -> bool {
         let tells_each = cell.lock().tells_each();
         if !tells_each {
             return self.tick_count(cell, now);
@@ -135,7 +148,7 @@ impl Hub {
     /// arrival costs do not grow with the room.
     fn tick_count(&self, cell: &Arc<RoomCell>, now: Millis) -> bool {
         let mut live = cell.lock();
-        let online = live.users().len() as u32;
+        let online = live.count();
         let told = live.told_online;
         if online == told {
             live.settle_at = None;
@@ -155,7 +168,7 @@ impl Hub {
 
     /// The rows of a small room's members change with its events.
     fn tick_list(&self, cell: &Arc<RoomCell>) {
-        if self.list_watchers.load(Ordering::Relaxed) == 0 {
+        if self.list_watchers.load(Ordering::Relaxed) == 0 && self.has_no_others() {
             return;
         }
         let members: Vec<UserId> = {
@@ -165,6 +178,7 @@ impl Hub {
             }
             live.room.members().keys().cloned().collect()
         };
+        self.ring_lists(&cell.id, &members);
         for user in members {
             self.list_changed(&user, &cell.id);
         }
@@ -204,7 +218,7 @@ impl Hub {
         };
         let mut removed = rooms;
         let conns: Vec<_> = user.lock().conns().filter(|conn| conn.wants_list).cloned().collect();
-        let mut people = std::collections::BTreeSet::new();
+        let mut people = BTreeSet::new();
         for row in rows.into_iter().filter(|row| row.member.is_some()) {
             removed.remove(&row.info.room);
             people.extend(row.peer.iter().chain(row.last.iter().filter_map(|last| last.from.as_ref())).cloned());
@@ -229,27 +243,43 @@ impl Hub {
         conns.iter().for_each(|conn| conn.mailbox.flush());
     }
 
-    /// A read marker was written: the user's own devices are told, others in small rooms.
+    /// A read marker was written here: the user's own devices are told, others in small rooms.
     pub(super) fn marked(&self, room: &RoomId, user: &UserId, seq: Seq) {
-        let markers = vec![ReadMarker { user: user.clone(), seq }];
-        let frame = encode::control(&Control::Read { room: room.clone(), markers });
-        let key = SlotKey::of(&("read", room, user));
-        if let Some(cell) = self.users.get(user).map(|cell| cell.clone()) {
-            let conns: Vec<_> = cell.lock().conns().cloned().collect();
-            for conn in conns {
-                conn.mailbox.push_slot(key, frame.clone());
-                conn.mailbox.flush();
-            }
-        }
+        self.ring_marked(room, user, seq);
+        self.tell_own_marker(room, user, seq);
         if let Some(cell) = self.loaded(room) {
-            let live = cell.lock();
-            if live.tells_each() {
-                let others = live.attached().iter().filter(|a| a.conn.user != *user);
-                others.for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
-            }
-            drop(live);
-            self.flusher.flush(&cell);
+            self.tell_marker(&cell, user, seq);
+        }
+    }
+
+    /// The user's own devices are told of their marker.
+    pub(super) fn tell_own_marker(&self, room: &RoomId, user: &UserId, seq: Seq) {
+        let (key, frame) = marker(room, user, seq);
+        let Some(cell) = self.users.get(user).map(|cell| cell.clone()) else { return };
+        let conns: Vec<_> = cell.lock().conns().cloned().collect();
+        for conn in conns {
+            conn.mailbox.push_slot(key, frame.clone());
+            conn.mailbox.flush();
         }
         self.list_changed(user, room);
     }
+
+    /// Others in a small room are told of a marker.
+    pub(super) fn tell_marker(&self, cell: &Arc<RoomCell>, user: &UserId, seq: Seq) {
+        let (key, frame) = marker(&cell.id, user, seq);
+        {
+            let live = cell.lock();
+            if !live.tells_each() {
+                return;
+            }
+            let others = live.attached().iter().filter(|a| a.conn.user != *user);
+            others.for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+        }
+        self.flusher.flush(cell);
+    }
+}
+
+fn marker(room: &RoomId, user: &UserId, seq: Seq) -> (SlotKey, crate::gateway::Frame) {
+    let markers = vec![ReadMarker { user: user.clone(), seq }];
+    (SlotKey::of(&("read", room, user)), encode::control(&Control::Read { room: room.clone(), markers }))
 }

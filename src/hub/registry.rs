@@ -38,6 +38,7 @@ impl Hub {
         let fresh = Arc::new(RoomCell::new(restored, self.ring_most(), self.metrics.clone(), self.clock.now()));
         let cell = self.rooms.entry(room.clone()).or_insert_with(|| fresh.clone()).clone();
         if Arc::ptr_eq(&cell, &fresh) {
+            self.listen_to_room(&cell);
             self.index_members(&cell);
             let call = cell.lock().call().cloned();
             if call.is_some() {
@@ -118,7 +119,7 @@ impl Hub {
     }
 
     /// Nobody here has the room open, but it is a row in the lists of people who are connected.
-    async fn deliver_to_lists(self: &Arc<Self>, room: &RoomId, events: &[StoredEvent]) {
+    pub(super) async fn deliver_to_lists(self: &Arc<Self>, room: &RoomId, events: &[StoredEvent]) {
         if self.list_watchers.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -133,7 +134,7 @@ impl Hub {
     }
 
     /// Delivers what follows on the head; tells whether something in between is missing.
-    fn deliver_now(self: &Arc<Self>, cell: &Arc<RoomCell>, events: &[StoredEvent]) -> bool {
+    pub(super) fn deliver_now(self: &Arc<Self>, cell: &Arc<RoomCell>, events: &[StoredEvent]) -> bool {
         let now = self.clock.now();
         let mut changes = Vec::new();
         let calls = events.iter().any(|event| matches!(event.body, Some(RoomEventBody::Call(_))));
@@ -242,6 +243,7 @@ impl Hub {
     pub(super) fn forget_room(&self, room: &RoomId, reason: &Fault) {
         self.reload_documents(room);
         let Some((_, cell)) = self.rooms.remove(room) else { return };
+        self.unlisten_to_room(room);
         let (conns, members) = {
             let mut live = cell.lock();
             live.retired = true;
@@ -284,6 +286,7 @@ impl Hub {
             !retire
         });
         for cell in gone {
+            self.unlisten_to_room(&cell.id);
             let members: Vec<_> = cell.lock().room.members().keys().cloned().collect();
             for user in members {
                 self.unindex(&user, &cell.id);

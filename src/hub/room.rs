@@ -8,6 +8,7 @@ use super::{
     conn::Conn,
     encode::{self, Encoded},
     flush::FlushState,
+    nodes::Rest,
     state::RoomState,
 };
 use crate::metrics::{Class, Metrics};
@@ -48,6 +49,10 @@ pub struct RoomCell {
     pub flush: FlushState,
     /// Whether the room waits for the next tick.
     ticking: AtomicBool,
+    /// Whether a task reads what the room lacks.
+    pub healing: AtomicBool,
+    /// Whether that task is to look once more.
+    pub heal_again: AtomicBool,
 }
 
 /// The state under the lock.
@@ -67,6 +72,8 @@ pub struct Live {
     mailboxes: Option<Arc<[Arc<Mailbox>]>>,
     /// How many attachments each user has.
     users: HashMap<UserId, u32>,
+    /// Who is in the room on other nodes.
+    pub rest: Rest,
     /// Who types.
     pub typing: Typing,
     /// Users whose presence has changed since the last tick.
@@ -137,6 +144,7 @@ impl RoomCell {
             attached: Vec::new(),
             mailboxes: None,
             users: HashMap::new(),
+            rest: Rest::default(),
             typing: Typing::default(),
             presence_dirty: BTreeSet::new(),
             told_online: 0,
@@ -155,6 +163,8 @@ impl RoomCell {
             loader: tokio::sync::Mutex::new(()),
             flush: FlushState::default(),
             ticking: AtomicBool::new(false),
+            healing: AtomicBool::new(false),
+            heal_again: AtomicBool::new(false),
         }
     }
 
@@ -267,6 +277,15 @@ impl Live {
     /// The first place in the ring; the head's successor when it is empty.
     pub fn ring_start(&self) -> Seq {
         self.ring.front().map_or(self.room.head().next(), |kept| kept.seq)
+    }
+
+    /// The state as the store has it, for what has no number; when an event came meanwhile, it is for the next look.
+    pub fn refresh(&mut self, state: RoomState) {
+        if state.room.epoch() == self.room.epoch() && state.room.head() == self.room.head() {
+            self.room = state.room;
+        }
+        self.ring.clear();
+        self.ring_bytes = 0;
     }
 
     /// Drops what is kept, when the log began anew.

@@ -426,6 +426,7 @@ impl HubSession {
             }
             live.typing.set(&known.conn.user, typing.on, self.hub.clock.now());
         }
+        self.hub.ring_typing(&cell.id, &known.conn.user, typing.on);
         self.hub.tick_later(cell);
         self.reply(encode::ack(id, None, None))
     }
@@ -439,7 +440,7 @@ impl HubSession {
             let mut live = known.user.lock();
             live.devices.set(known.conn.id, set.state);
             if let Some(text) = set.text {
-                live.status = text;
+                (live.status, live.status_at) = (text, self.hub.clock.now());
             }
         }
         self.hub.user_moved(&known.conn.user);

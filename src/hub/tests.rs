@@ -1,13 +1,13 @@
 //! What promises time, on a virtual clock: sessions over mailboxes without sockets, a real SQLite store.
 
-use super::{Hub, HubHandler, Parts};
+use super::{Cluster, Hub, HubHandler, Parts};
 use crate::{
     auth::{Minter, Ticket, Verifier},
     clock::{Clock, VirtualClock},
     config::{Config, Layers, Limits},
     gateway::{Handler, Mailbox, Peer, Session, TestSink},
     metrics::Metrics,
-    storage::sqlite,
+    storage::{SharedStore, sqlite},
 };
 use serde_json::{Value, json};
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
@@ -16,6 +16,7 @@ use stoa_rooms::Grant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod links;
+mod nodes;
 mod reach;
 
 const START: Millis = 1_700_000_000_000;
@@ -28,20 +29,39 @@ struct World {
     minter: Minter,
     /// How much longer than they say tokens hold.
     leeway: Duration,
-    _folder: tempfile::TempDir,
+    stop: CancellationToken,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+/// What the worlds of one deployment share.
+struct Shared {
+    folder: Arc<tempfile::TempDir>,
+    store: SharedStore,
+    clock: VirtualClock,
+}
+
+impl Shared {
+    async fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let store = sqlite::open(&folder.path().join("stoa.db"), true).await.expect("a store");
+        Self { folder, store, clock: VirtualClock::new(START) }
+    }
 }
 
 impl World {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = sqlite::open(&folder.path().join("stoa.db"), true).await.expect("a store");
+        Self::among(&Shared::new().await, Cluster::alone()).await
+    }
+
+    /// One node of a deployment.
+    async fn among(shared: &Shared, cluster: Cluster) -> Self {
         let secret = "a secret of thirty-two characters";
         let layers = Layers::new().variables([("STOA_SECRET".to_owned(), secret.to_owned())]);
         let config = Config::read(layers).expect("a legal configuration");
-        let clock = VirtualClock::new(START);
+        let clock = shared.clock.clone();
         let guests = crate::config::Secret::new(b"the secret of guests, thirty-two bytes").expect("long enough");
         let parts = Parts {
-            store,
+            store: shared.store.clone(),
             clock: Arc::new(clock.clone()),
             verifier: Arc::new(Verifier::new(&config, None).with_guests(guests.clone())),
             limits: Limits { frames_per_s: 10_000, ..Limits::default() },
@@ -52,12 +72,14 @@ impl World {
             public_url: "https://live.example".into(),
             ice: Arc::new(super::NoIce),
             loopback: false,
+            cluster,
         };
         let (hub, tasks) = Hub::new(parts);
-        let token = CancellationToken::new();
-        tasks.spawn(&hub, &TaskTracker::new(), &token, &token);
+        hub.join().await.expect("the store answers");
+        let stop = CancellationToken::new();
+        tasks.spawn(&hub, &TaskTracker::new(), &stop, &stop);
         let minter = Minter::new(&config.issuers[0]).expect("a secret mints");
-        Self { hub, clock, minter, leeway: config.leeway, _folder: folder }
+        Self { hub, clock, minter, leeway: config.leeway, stop, _folder: shared.folder.clone() }
     }
 
     /// Moves the clock in steps of the timer, and lets every task run in between.

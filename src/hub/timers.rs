@@ -27,6 +27,7 @@ pub async fn run(hub: Arc<Hub>, shutdown: CancellationToken) {
         for cell in rooms {
             hub.tick_room(&cell, now);
         }
+        hub.tick_nodes();
         if tick.is_multiple_of(SECOND) {
             hub.every_second(now).await;
         }
@@ -41,6 +42,7 @@ impl Hub {
         self.end_graces(now).await;
         self.look_at_windows(now);
         self.look_at_calls(now);
+        self.look_at_rest(now);
         self.look_at_documents();
         let users = std::mem::take(&mut *self.list_queue.lock());
         for user in users {
@@ -73,6 +75,7 @@ impl Hub {
     /// Users whose grace is over are gone: rooms tell it, the store keeps when they were last there.
     async fn end_graces(self: &Arc<Self>, now: Millis) {
         let mut gone: Vec<(UserId, Millis, String)> = Vec::new();
+        let mut retired: Vec<UserId> = Vec::new();
         self.users.retain(|user, cell| {
             let mut live = cell.lock();
             if live.devices.tick(now) {
@@ -81,8 +84,12 @@ impl Hub {
             }
             // Kept for one more second after the grace, so that rooms find the last presence to tell.
             live.retired = live.devices.is_empty() && live.count() == 0;
+            if live.retired {
+                retired.push(user.clone());
+            }
             !live.retired
         });
+        retired.iter().for_each(|user| self.unlisten_to_user(user));
         if gone.is_empty() {
             return;
         }

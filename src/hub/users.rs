@@ -29,8 +29,10 @@ pub struct UserLive {
     pub devices: Devices,
     /// The end of the user's own log, as far as this node knows.
     pub head: Head,
-    /// Their own words.
+    /// Their own words, and when they were set.
     pub status: String,
+    /// When the words were set.
+    pub status_at: Millis,
     /// When they were last there.
     pub last_seen: Option<Millis>,
     /// What the user may still send, over all connections.
@@ -59,6 +61,7 @@ impl UserCell {
             devices: Devices::default(),
             head: state.head,
             status: state.status,
+            status_at: 0,
             last_seen: state.last_seen,
             pace: Bucket::new(),
             signal_paces: vec![],
@@ -129,6 +132,19 @@ impl UserLive {
                 stream.conn.mark_behind();
                 stream.conn.mailbox.wake();
             }
+        }
+    }
+
+    /// The store has the log up to here: what is lacking is read by each connection's task.
+    pub fn look(&mut self, head: Seq) {
+        if head <= self.head.seq {
+            return;
+        }
+        let before = std::mem::replace(&mut self.head.seq, head);
+        for stream in &mut self.streams {
+            stream.behind.get_or_insert(before);
+            stream.conn.mark_behind();
+            stream.conn.mailbox.wake();
         }
     }
 

@@ -17,7 +17,7 @@ use crate::storage::{
     links::StoredLink,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque, btree_map::Entry},
     sync::Arc,
 };
 use stoa_protocol::{Epoch, Fault, Key, LinkId, RoomEventBody, RoomId, Seq, UserEvent, UserId};
@@ -170,8 +170,8 @@ impl From<StoreError> for Failure {
 struct Done {
     /// Per job, in order.
     outcomes: Vec<Result<Seq, Fault>>,
-    /// Per room, in order.
-    events: BTreeMap<RoomId, Vec<StoredEvent>>,
+    /// Per room, in order, with the life of its log.
+    events: BTreeMap<RoomId, (Epoch, Vec<StoredEvent>)>,
     /// Events of users' own logs.
     notices: Vec<(UserId, UserEvent)>,
     /// Retained rows.
@@ -182,11 +182,14 @@ struct Done {
 
 async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
     let mut tx = hub.store.begin().await?;
+    if let Some(boot) = hub.nodes.boot() {
+        tx.fence(boot, hub.clock.now()).await?;
+    }
     let mut batch = Batch::load(hub, tx.as_mut(), jobs).await?;
     for job in jobs {
         batch.take(hub, job);
     }
-    let Batch { new, notices, markers, used, mut done, .. } = batch;
+    let Batch { new, notices, markers, used, rooms, mut done, .. } = batch;
     if !new.is_empty() {
         tx.append(&new).await?;
     }
@@ -208,7 +211,14 @@ async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
     }
     for event in new {
         let stored = StoredEvent { seq: event.seq, at: event.at, from: event.from, body: Some(event.body) };
-        done.events.entry(event.room).or_default().push(stored);
+        let epoch = || rooms.get(&event.room).and_then(|state| Some(state.as_ref()?.room.epoch().clone()));
+        match done.events.entry(event.room.clone()) {
+            Entry::Occupied(mut entry) => entry.get_mut().1.push(stored),
+            Entry::Vacant(entry) => {
+                let epoch = epoch().expect("what was decided was decided on a room");
+                entry.insert((epoch, vec![stored]));
+            }
+        }
     }
     #[cfg(feature = "planted-bugs")]
     if super::planted("ack-before-commit") {
@@ -506,14 +516,22 @@ fn remember(
 
 /// After the commit: everybody sees it, then the senders are told.
 async fn publish(hub: &Arc<Hub>, jobs: Vec<Job>, done: Done) {
+    // The others first: what follows here may wait for the store.
+    for (room, (epoch, events)) in &done.events {
+        hub.ring_room(room, epoch, events);
+    }
+    for (user, event) in &done.notices {
+        hub.ring_user(user, event);
+    }
     for room in &done.strangers {
         hub.reload(room).await;
     }
-    for (room, events) in &done.events {
+    for (room, (_, events)) in &done.events {
         hub.deliver(room, events).await;
     }
     for (room, call, row) in &done.retained {
         hub.retained(room, *call, std::slice::from_ref(row));
+        hub.ring_retained(room, *call, std::slice::from_ref(row));
     }
     for (user, event) in &done.notices {
         hub.deliver_user(user, event).await;

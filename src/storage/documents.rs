@@ -66,6 +66,8 @@ pub enum Saved {
     Yes(u64),
     /// The content is another life's, or the room is gone: nothing was written.
     Void,
+    /// A Yjs client id that it claims became another user's, by way of another node: nothing was written.
+    Claimed,
 }
 
 /// Shared documents, as the rest of the server sees them.

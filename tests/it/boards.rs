@@ -12,7 +12,7 @@ mod unsaved;
 mod versions;
 
 use crate::harness::{Backend, Client, Dice, Server, Setup, commands::*, fresh_key, room, user};
-use peer::Peer;
+pub use peer::Peer;
 use stoa_protocol::{
     Command, DocCreate, DocUpdate, DocumentId, DocumentKind, EditRight, NewMember, Refusal, Role, RoomId, RoomKind,
 };

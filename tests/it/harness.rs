@@ -14,7 +14,7 @@ mod token;
 pub use client::{Client, Memory, request};
 pub use journal::{Entry, Journal};
 pub use redis::{Redis, redis_cli};
-pub use server::{Backend, Server, Setup};
+pub use server::{Backend, Server, Setup, fresh_database};
 pub use token::Token;
 
 use std::{future::Future, time::Duration};

@@ -6,6 +6,7 @@ mod boards;
 mod bus;
 mod calls;
 mod cli;
+mod cluster;
 mod documents;
 mod frames;
 mod handshake;

@@ -11,6 +11,7 @@ use super::{
     Ask, Line, Replica, Said,
     attachment::{Attachment, Has},
     awareness::Awareness,
+    elsewhere::Beyond,
     opened, wire,
 };
 use crate::storage::{DocumentKey, Saved, StoreError};
@@ -56,6 +57,17 @@ pub(super) struct Then {
     pub(super) reply: oneshot::Sender<Result<DocumentVersion, Fault>>,
 }
 
+/// The Yjs client ids that edits are the first to use, and whose they are.
+fn claims_of(edits: &[Accepted]) -> Vec<(u64, UserId)> {
+    let of = |edit: &Accepted| edit.walked.claims.iter().map(|client| (*client, edit.user.clone())).collect::<Vec<_>>();
+    edits.iter().flat_map(of).collect()
+}
+
+/// The connection that made all of them.
+fn author_of(edits: &[Accepted]) -> Option<u64> {
+    edits.first().map(|edit| edit.conn).filter(|author| edits.iter().all(|edit| edit.conn == *author))
+}
+
 type Saving = Pin<Box<dyn Future<Output = Result<Saved, StoreError>> + Send>>;
 
 /// What is sent when everything that was accepted before it is saved.
@@ -75,8 +87,10 @@ pub(super) struct Actor {
     pub(super) key: DocumentKey,
     pub(super) epoch: Epoch,
     pub(super) replica: Replica,
-    attachments: Vec<Attachment>,
-    awareness: Awareness,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) awareness: Awareness,
+    /// Saves of other nodes that wait for those before them.
+    pub(super) beyond: Beyond,
     aware_at: Instant,
     pending: Vec<Accepted>,
     flying: Vec<Accepted>,
@@ -88,7 +102,7 @@ pub(super) struct Actor {
     accepted: u64,
     committed: u64,
     /// The clocks that are on disk.
-    saved: HashMap<u64, u32>,
+    pub(super) saved: HashMap<u64, u32>,
     owed: Vec<Owed>,
     /// The state of now for those who have nothing, as long as nothing changes.
     full: Option<(u64, Vec<u8>)>,
@@ -105,7 +119,7 @@ pub(super) struct Actor {
     told_fill: Option<u8>,
     measure_at: Option<Instant>,
     /// The replica is not what the store has, or yrs failed on it: it is to be built anew, and asked nothing before.
-    broken: bool,
+    pub(super) broken: bool,
     over: bool,
 }
 
@@ -122,6 +136,7 @@ pub(super) async fn run(hub: &Arc<Hub>, key: DocumentKey, mut asks: mpsc::Receiv
         }
     };
     hub.metrics.documents.inc();
+    hub.ask_aware(&actor.key);
     while !actor.over {
         let wake = actor.wake_at();
         tokio::select! {
@@ -172,6 +187,7 @@ impl Actor {
             replica,
             attachments: vec![],
             awareness: Awareness::default(),
+            beyond: Beyond::default(),
             aware_at: now,
             pending: vec![],
             flying: vec![],
@@ -213,6 +229,7 @@ impl Actor {
             self.begin_save();
         }
         if self.awareness.is_dirty() && now >= self.aware_at {
+            self.tell_awareness(false);
             self.awareness.tell(&mut self.attachments);
             self.aware_at = now + AWARE;
         }
@@ -258,7 +275,10 @@ impl Actor {
             Ask::Detach { conn } => self.detach(conn),
             Ask::Said { conn, said } => self.hear(conn, said).await,
             Ask::Drained { conn } => self.catch_up(conn),
-            Ask::Reconsider => self.reconsider().await,
+            Ask::Reconsider => {
+                self.reconsider().await;
+                self.look_beyond().await;
+            }
             Ask::Content { reply } => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.content());
@@ -269,6 +289,11 @@ impl Actor {
             }
             Ask::Restore { version, by, reply } => self.restore(version, by, reply).await,
             Ask::Reload => self.broken = true,
+            Ask::Heard(news) => self.heard(*news).await,
+            Ask::HeardAware { from, states } => self.awareness.heard(from, states),
+            Ask::TellAware => self.tell_awareness(true),
+            Ask::NodesGone(nodes) => self.awareness.nodes_gone(&nodes),
+            Ask::Reread => self.reread().await,
         }
     }
 
@@ -346,7 +371,13 @@ impl Actor {
             Err(_) => return self.refuse(conn, batch, Refusal::Forbidden),
         }
         let user = user.user.clone();
-        match self.take(conn, batch, user, update) {
+        let mut taken = self.take(conn, batch, user.clone(), update.clone());
+        if taken == Err(Refusal::Gap) && !self.hub.has_no_others() {
+            // What it builds on may have been saved on another node.
+            self.reread().await;
+            taken = self.take(conn, batch, user, update);
+        }
+        match taken {
             Ok(()) => self.attachment(conn).into_iter().for_each(Attachment::whole),
             Err(Refusal::Gap) if batch.is_none() && self.ask_for_more(conn) => {}
             Err(reason) => self.refuse(conn, batch, reason),
@@ -468,7 +499,7 @@ impl Actor {
     }
 
     /// A mailbox has room again.
-    fn catch_up(&mut self, conn: u64) {
+    pub(super) fn catch_up(&mut self, conn: u64) {
         let mut upto = None;
         for attachment in self.attachments.iter_mut().filter(|a| a.conn.id == conn) {
             attachment.send_pieces();

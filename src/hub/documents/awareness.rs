@@ -4,6 +4,7 @@
 //! piles up and nothing is lost but what is old.
 
 use super::{Line, attachment::Attachment, wire};
+use crate::cluster::BootId;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use stoa_protocol::{UserId, limits};
@@ -11,12 +12,23 @@ use stoa_rooms::document::write_awareness;
 
 /// Most Yjs clients that one connection speaks for.
 const CLIENTS: usize = 4;
+/// Most clients of one message of another node.
+const HEARD: usize = 2_000;
 /// Ticks after which nobody needs to be told any more that a client has gone: about two minutes.
 const FORGET: u64 = 4_000;
 
+/// Who speaks for a Yjs client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    /// A connection of this node.
+    Conn(u64),
+    /// Another node.
+    Node(BootId),
+}
+
 struct State {
-    /// The connection that speaks for it.
-    conn: u64,
+    /// Who speaks for it.
+    by: Speaker,
     clock: u32,
     /// JSON; `null` is gone.
     json: String,
@@ -29,6 +41,8 @@ struct State {
 pub struct Awareness {
     states: HashMap<u64, State>,
     tick: u64,
+    /// The tick up to which other nodes were told.
+    told_nodes: u64,
     dirty: bool,
 }
 
@@ -40,15 +54,16 @@ impl Awareness {
 
     /// Takes what a connection says of a client of its own; what it says of others is passed over.
     pub fn set(&mut self, from: &mut Attachment, client: u64, clock: u32, json: &str) {
-        let conn = from.conn.id;
+        let by = Speaker::Conn(from.conn.id);
         let known = self.states.get(&client);
-        if known.is_some_and(|state| state.conn != conn && state.json != "null") || json.len() > limits::AWARENESS_BYTES
-        {
+        // A client that comes to this node is still another node's until that has seen it go.
+        let taken = |state: &State| state.by != by && state.json != "null" && matches!(state.by, Speaker::Conn(_));
+        if known.is_some_and(taken) || json.len() > limits::AWARENESS_BYTES {
             return;
         }
-        if known.is_some_and(|state| {
-            state.conn == conn && clock <= state.clock && !(clock == state.clock && json == "null")
-        }) {
+        if known
+            .is_some_and(|state| state.by == by && clock <= state.clock && !(clock == state.clock && json == "null"))
+        {
             return;
         }
         if !from.speaks_for.contains(&client) && from.speaks_for.len() >= CLIENTS {
@@ -56,8 +71,8 @@ impl Awareness {
         }
         let Some(json) = signed(json, &from.conn.user, &from.name) else { return };
         from.speaks_for.insert(client);
-        let clock = clock.max(known.map_or(0, |state| state.clock + u32::from(state.conn != conn)));
-        self.put(client, State { conn, clock, json, tick: 0 });
+        let clock = clock.max(known.map_or(0, |state| state.clock + u32::from(state.by != by)));
+        self.put(client, State { by, clock, json, tick: 0 });
     }
 
     fn put(&mut self, client: u64, state: State) {
@@ -67,12 +82,52 @@ impl Awareness {
 
     /// A connection has ended: its clients are gone.
     pub fn gone(&mut self, of: &Attachment) {
+        let by = Speaker::Conn(of.conn.id);
         for client in &of.speaks_for {
-            if let Some(state) = self.states.get(client).filter(|state| state.conn == of.conn.id) {
+            if let Some(state) = self.states.get(client).filter(|state| state.by == by) {
                 let clock = state.clock + 1;
-                self.put(*client, State { conn: of.conn.id, clock, json: "null".into(), tick: 0 });
+                self.put(*client, State { by, clock, json: "null".into(), tick: 0 });
             }
         }
+    }
+
+    /// What clients of another node say; the newest clock wins.
+    pub fn heard(&mut self, from: BootId, states: Vec<(u64, u32, String)>) {
+        let by = Speaker::Node(from);
+        for (client, clock, json) in states.into_iter().take(HEARD) {
+            let known = self.states.get(&client);
+            // What a node says of a client that has gone from it does not end one that is here now.
+            let older = |state: &State| clock < state.clock || (clock == state.clock && state.json == json);
+            if json.len() <= 2 * limits::AWARENESS_BYTES && !known.is_some_and(older) {
+                self.put(client, State { by, clock, json, tick: 0 });
+            }
+        }
+    }
+
+    /// Nodes are gone: so are their clients.
+    pub fn nodes_gone(&mut self, nodes: &[BootId]) {
+        let gone: Vec<(u64, Speaker, u32)> = self
+            .states
+            .iter()
+            .filter(|(_, state)| {
+                matches!(state.by, Speaker::Node(node) if nodes.contains(&node)) && state.json != "null"
+            })
+            .map(|(client, state)| (*client, state.by, state.clock + 1))
+            .collect();
+        for (client, by, clock) in gone {
+            self.put(client, State { by, clock, json: "null".into(), tick: 0 });
+        }
+    }
+
+    /// What connections of this node say, since it was told other nodes, or all of it.
+    pub fn own(&mut self, all: bool) -> Vec<(u64, u32, String)> {
+        let since = if all { 0 } else { std::mem::replace(&mut self.told_nodes, self.tick + 1) };
+        self.states
+            .iter()
+            .filter(|(_, state)| matches!(state.by, Speaker::Conn(_)) && state.tick > since)
+            .filter(|(_, state)| !all || state.json != "null")
+            .map(|(client, state)| (*client, state.clock, state.json.clone()))
+            .collect()
     }
 
     /// Everybody who is there, as a message; `None` when nobody is.

@@ -147,6 +147,40 @@ impl Replica {
         Ok(())
     }
 
+    /// Takes what another node's guard let through and saved; everything before it is here.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn take_others(&mut self, update: &[u8], claims: &[(u64, UserId)]) -> Result<(), Broken> {
+        self.integrate(update)?;
+        self.structs += count_structs(update).unwrap_or_default();
+        self.owners.extend(claims.iter().map(|(client, user)| (*client, Some(user.clone()))));
+        self.vector = guarded(|| Ok(clocks(&self.doc.transact().state_vector())))?;
+        Ok(())
+    }
+
+    /// Takes everything that is stored beside what it has; tells the clocks of what is stored.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn take_stored<'a>(
+        &mut self,
+        updates: impl Iterator<Item = &'a [u8]>,
+        owners: HashMap<u64, Option<UserId>>,
+    ) -> Result<HashMap<u64, u32>, Broken> {
+        let mut stored: HashMap<u64, u32> = HashMap::new();
+        for update in updates {
+            self.integrate(update)?;
+            for (client, clock) in upper_clocks(update)? {
+                let known = stored.entry(client).or_default();
+                *known = clock.max(*known);
+            }
+        }
+        self.owners.extend(owners);
+        self.vector = guarded(|| Ok(clocks(&self.doc.transact().state_vector())))?;
+        Ok(stored)
+    }
+
     fn integrate(&mut self, update: &[u8]) -> Result<(), Broken> {
         guarded(|| apply(&self.doc, update))
     }
@@ -228,6 +262,17 @@ impl Replica {
             Ok(serde_json::Value::Object(object).to_string())
         })
     }
+}
+
+/// The first clock behind an update, by Yjs client id.
+///
+/// # Errors
+/// [`Broken`] when it cannot be read.
+pub fn upper_clocks(update: &[u8]) -> Result<HashMap<u64, u32>, Broken> {
+    guarded(|| {
+        let update = Update::decode_v1(update).map_err(|error| Broken(error.to_string()))?;
+        Ok(clocks(&update.state_vector()))
+    })
 }
 
 /// Runs what calls yrs; a panic in it is an error.

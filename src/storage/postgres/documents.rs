@@ -49,6 +49,8 @@ const CLIENTS: &str = "SELECT client, user_id FROM document_clients WHERE room =
 const MOVE: &str = "UPDATE document_states SET head = head + 1 WHERE room = $1 AND document = $2 AND epoch = $3
     RETURNING head";
 const ADD: &str = "INSERT INTO document_updates (room, document, seq, content) VALUES ($1, $2, $3, $4)";
+const HOLD: &str = "SELECT head FROM document_states WHERE room = $1 AND document = $2 AND epoch = $3 FOR UPDATE";
+const OWNER: &str = "SELECT client, user_id FROM document_clients WHERE room = $1 AND document = $2 AND client = $3";
 const MOVED: &str = "INSERT INTO moves (document_rooms, documents) VALUES ($1, $2)";
 const CLAIM: &str = "INSERT INTO document_clients (room, document, client, user_id) VALUES ($1, $2, $3, $4)
     ON CONFLICT (room, document, client) DO NOTHING";
@@ -135,6 +137,10 @@ async fn save(tx: &mut Conn, batches: &[DocumentBatch]) -> Result<Vec<Saved>> {
     order.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
     for (place, batch) in order {
         let (room, document) = (batch.key.room.as_str(), batch.key.document.as_str());
+        if is_claimed(tx, batch).await? {
+            saved[place] = Saved::Claimed;
+            continue;
+        }
         let Some(moved) = maybe!(tx, MOVE, room, document, batch.epoch.as_str()) else { continue };
         run!(tx, ADD, room, document, rows::int(&moved, 0)?, batch.update.as_slice());
         for (client, user) in &batch.claims {
@@ -149,6 +155,22 @@ async fn save(tx: &mut Conn, batches: &[DocumentBatch]) -> Result<Vec<Saved>> {
         run!(tx, MOVED, rooms, names);
     }
     Ok(saved)
+}
+
+/// Whether a client id that a batch claims is somebody else's by now. Nobody else claims one until the end of the
+/// transaction.
+async fn is_claimed(tx: &mut Conn, batch: &DocumentBatch) -> Result<bool> {
+    let (room, document) = (batch.key.room.as_str(), batch.key.document.as_str());
+    if batch.claims.is_empty() || maybe!(tx, HOLD, room, document, batch.epoch.as_str()).is_none() {
+        return Ok(false);
+    }
+    for (client, user) in &batch.claims {
+        let owner = maybe!(tx, OWNER, room, document, int(*client)).as_ref().map(rows::client).transpose()?;
+        if owner.is_some_and(|(_, owner)| owner.as_ref() != Some(user)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn fold(tx: &mut Conn, key: &DocumentKey, epoch: &Epoch, upto: u64, content: &[u8]) -> Result<()> {

@@ -218,6 +218,27 @@ impl Client {
         .await
     }
 
+    /// The reply to a command; `None` when the connection ends before it.
+    pub async fn try_reply(&mut self, id: u64) -> Option<Result<Ack, Fault>> {
+        let reply = |frame: &ServerFrame| match frame {
+            ServerFrame::Control(control) => match control.as_ref() {
+                Control::Ack(ack) if ack.id == id => Some(Ok((**ack).clone())),
+                Control::Error(error) if error.id == Some(id) => Some(Err(error.fault.clone())),
+                _ => None,
+            },
+            ServerFrame::Room(_) | ServerFrame::User(_) | ServerFrame::Document(_) => None,
+        };
+        loop {
+            match self.next(&format!("the reply to {id}")).await {
+                Ok(frame) => match reply(&frame) {
+                    Some(reply) => return Some(reply),
+                    None => self.inbox.push_back(frame),
+                },
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// Opens a room from the beginning of what its snapshot does not have.
     pub async fn open(&mut self, room: &RoomId) -> Opened {
         self.open_since(room, None).await

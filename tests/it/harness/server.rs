@@ -31,12 +31,19 @@ pub struct Setup {
     backend: Backend,
     variables: Vec<(String, String)>,
     through: Vec<String>,
+    database: Option<String>,
 }
 
 impl Setup {
     /// With this database and what is configured by default.
     pub fn new(backend: Backend) -> Self {
-        Self { backend, variables: vec![], through: vec![] }
+        Self { backend, variables: vec![], through: vec![], database: None }
+    }
+
+    /// A node on this database, which other nodes have too, and with this Redis.
+    pub fn node(database: &str, redis: &str) -> Self {
+        let setup = Self::new(Backend::Postgres).variable("STOA_REDIS_URL", redis);
+        Self { database: Some(database.to_owned()), ..setup }
     }
 
     /// A variable.
@@ -62,9 +69,10 @@ impl Setup {
     pub async fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("stoa-it-").tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("secret"), token::SECRET).expect("a file in the temporary folder");
-        let database = match self.backend {
-            Backend::Sqlite => None,
-            Backend::Postgres => Some(fresh_database().await),
+        let database = match (&self.database, self.backend) {
+            (Some(shared), _) => Some(shared.clone()),
+            (None, Backend::Sqlite) => None,
+            (None, Backend::Postgres) => Some(fresh_database().await),
         };
         let mut server =
             Server { setup: self, folder, database, port: 0, child: None, log: Arc::default(), collectors: vec![] };
@@ -159,6 +167,14 @@ impl Server {
         within("the end of a killed server", String::new, child.wait()).await.expect("the child can be waited for");
         self.child = None;
         self.complete_log().await;
+    }
+
+    /// Stops the process where it is (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn freeze(&self, frozen: bool) {
+        use rustix::process::{Pid, Signal, kill_process};
+        let id = self.child.as_ref().and_then(Child::id).expect("the server runs");
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("the child can be signalled");
     }
 
     /// SIGTERM, and waits until it has drained.

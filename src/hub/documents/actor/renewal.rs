@@ -16,7 +16,7 @@ impl Actor {
         if let Some(saving) = self.saving.take() {
             match saving.await {
                 Ok(Saved::Yes(head)) => saved = Some(head),
-                Ok(Saved::Void) | Err(StoreError::Unavailable(_) | StoreError::Fenced) => {}
+                Ok(Saved::Void | Saved::Claimed) | Err(StoreError::Unavailable(_) | StoreError::Fenced) => {}
                 Err(StoreError::Refused(_) | StoreError::Damaged(_)) => self.refuse_flying(),
             }
         }
@@ -45,6 +45,7 @@ impl Actor {
         }
         self.saved = fresh.saved;
         (self.head, self.rows, self.unfolded, self.size) = (fresh.head, fresh.rows, fresh.unfolded, fresh.size);
+        self.beyond.forget(self.head);
         for mut edit in edits {
             // Nothing can be asked of a replica that has failed; the rest waits for the next one.
             let taken = if self.broken { Ok(()) } else { self.take_again(&mut edit) };

@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use stoa_protocol::{Refusal, wire as codes};
+use stoa_protocol::{Refusal, UserId, wire as codes};
 use stoa_rooms::document::{Span, count_structs};
 use tokio::time::Instant;
 
@@ -37,15 +37,17 @@ impl Drop for Failing {
     }
 }
 
+/// The Yjs client ids that edits are the first to use, and whose they are.
+fn claims_of(edits: &[Accepted]) -> Vec<(u64, UserId)> {
+    let of = |edit: &Accepted| edit.walked.claims.iter().map(|client| (*client, edit.user.clone())).collect::<Vec<_>>();
+    edits.iter().flat_map(of).collect()
+}
+
 impl Actor {
     pub(super) fn begin_save(&mut self) {
         self.flying = std::mem::take(&mut self.pending);
         let updates: Vec<_> = self.flying.iter().filter(|e| !e.walked.is_idle()).map(|e| e.update.clone()).collect();
-        let claims = self
-            .flying
-            .iter()
-            .flat_map(|edit| edit.walked.claims.iter().map(|client| (*client, edit.user.clone())).collect::<Vec<_>>());
-        let claims = claims.collect();
+        let claims = claims_of(&self.flying);
         self.save_at = Instant::now() + SPACING;
         let head = self.head;
         self.flying_update = match updates.len() {
@@ -74,7 +76,8 @@ impl Actor {
         self.saving = None;
         match outcome {
             Ok(Saved::Yes(head)) => self.saved(head).await,
-            Ok(Saved::Void) => self.broken = true,
+            // Another node's user has one of the ids: examined again, the edit is refused.
+            Ok(Saved::Void | Saved::Claimed) => self.broken = true,
             Err(StoreError::Unavailable(_) | StoreError::Fenced) => {
                 let since = self.failing.get_or_insert_with(|| Failing::new(&self.hub.metrics)).since;
                 let mut again = std::mem::take(&mut self.flying);
@@ -100,12 +103,16 @@ impl Actor {
         // Before the update is passed on: what it builds on comes first, and what an answer lacks of it comes now.
         self.settle();
         if !update.is_empty() {
-            (self.head, self.changed) = (head.max(self.head), true);
+            self.saved_as(head, &update, claims_of(&edits)).await;
+            self.changed = true;
             self.rows += 1;
             self.unfolded += update.len();
             self.size += update.len();
             self.hub.metrics.documents_saved.inc_by(edits.len() as u64);
-            self.pass_on(&edits, &update).await;
+            let author = edits.first().map(|edit| edit.conn);
+            let author = author.filter(|author| edits.iter().all(|edit| edit.conn == *author));
+            let new = edits.iter().flat_map(|edit| &edit.walked.new).map(|span| (span.client, span.to));
+            self.pass_on(author, new.collect(), &update).await;
         }
         for edit in &edits {
             for Span { client, to, .. } in &edit.walked.new {
@@ -136,11 +143,12 @@ impl Actor {
         self.follow_fill(deleted);
     }
 
-    async fn pass_on(&mut self, edits: &[Accepted], update: &[u8]) {
+    /// Others get an update that is on disk and whose new clocks end here; its author, where it is one connection's, has
+    /// it.
+    pub(in super::super) async fn pass_on(&mut self, author: Option<u64>, new: HashMap<u64, u32>, update: &[u8]) {
         let message: Bytes = wire::sync(codes::UPDATE, update).into();
-        let author = edits.first().map(|edit| edit.conn).filter(|author| edits.iter().all(|e| e.conn == *author));
         let mut then = self.saved.clone();
-        then.extend(edits.iter().flat_map(|edit| &edit.walked.new).map(|span| (span.client, span.to)));
+        then.extend(new);
         let mut frames: HashMap<Line, crate::gateway::Frame> = HashMap::new();
         let mut written = 0;
         for attachment in &mut self.attachments {
@@ -164,6 +172,15 @@ impl Actor {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Something that was saved elsewhere is in the replica.
+    pub(in super::super) fn note_others(&mut self, bytes: usize) {
+        self.changed = true;
+        self.full = None;
+        self.rows += 1;
+        self.unfolded += bytes;
+        self.size += bytes;
     }
 
     /// The database does not take what is on its way to it.

@@ -151,7 +151,12 @@ impl Ask {
             | Self::Said { .. }
             | Self::Drained { .. }
             | Self::Reconsider
-            | Self::Reload => {}
+            | Self::Reload
+            | Self::Heard(_)
+            | Self::HeardAware { .. }
+            | Self::TellAware
+            | Self::NodesGone(_)
+            | Self::Reread => {}
         }
     }
 }
