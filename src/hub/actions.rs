@@ -6,7 +6,7 @@ use super::{
     writer::{Draft, Job, ReplyTo},
 };
 use crate::{
-    gateway::{Frame, SlotKey},
+    gateway::SlotKey,
     identity::{Direct, Identity},
     storage::{Digest, NewUserEvent},
 };

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 use stoa_protocol::{
-    ChatSend, Command, Control, Hello, PresenceState, Role, RoomEventBody, RoomId, RoomKind, Seq, SessionResume,
+    ChatSend, Command, Control, Hello, PresenceState, Role, RoomEventBody, RoomId, RoomKind, Seq, SessionResume, UserId,
 };
 
 /// Nodes of one deployment, with a Redis that a test may end.
@@ -249,7 +249,8 @@ async fn nodes_are_restarted_one_after_the_other_and_nobody_is_seen_to_leave() {
     watcher
         .expect_control("everybody to be there", |control| match control {
             Control::Presence { changed, .. } => {
-                changed.iter().filter(|p| p.state == PresenceState::Online).for_each(|p| drop(unseen.remove(&p.user)));
+                let here = |user: &UserId| changed.iter().any(|p| p.user == *user && p.state == PresenceState::Online);
+                unseen.retain(|user| !here(user));
                 unseen.is_empty().then_some(())
             }
             _ => None,

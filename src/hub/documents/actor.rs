@@ -57,17 +57,6 @@ pub(super) struct Then {
     pub(super) reply: oneshot::Sender<Result<DocumentVersion, Fault>>,
 }
 
-/// The Yjs client ids that edits are the first to use, and whose they are.
-fn claims_of(edits: &[Accepted]) -> Vec<(u64, UserId)> {
-    let of = |edit: &Accepted| edit.walked.claims.iter().map(|client| (*client, edit.user.clone())).collect::<Vec<_>>();
-    edits.iter().flat_map(of).collect()
-}
-
-/// The connection that made all of them.
-fn author_of(edits: &[Accepted]) -> Option<u64> {
-    edits.first().map(|edit| edit.conn).filter(|author| edits.iter().all(|edit| edit.conn == *author))
-}
-
 type Saving = Pin<Box<dyn Future<Output = Result<Saved, StoreError>> + Send>>;
 
 /// What is sent when everything that was accepted before it is saved.

@@ -132,7 +132,11 @@ impl Hub {
 
     fn hear_of_user(self: &Arc<Self>, user: &UserId, news: OfUser) {
         match news {
-            OfUser::Stream { event } => self.deliver_user(user, &event),
+            OfUser::Stream { event } => {
+                // The name of who it is from may have to be read. One that overtakes another leaves a gap, which is read.
+                let (hub, user) = (self.clone(), user.clone());
+                self.tasks.spawn(async move { hub.deliver_user(&user, &event).await });
+            }
             OfUser::Passing { told } => {
                 if let Some(cell) = self.users.get(user).map(|cell| cell.clone()) {
                     cell.lock().push_passing(&encode::control(&told), None);
