@@ -1,12 +1,9 @@
 //! yrs and Yjs on the same updates: random edits by both, exchanged through the server's own replica behind its walk,
 //! and everybody ends with the same.
 
-#[path = "../../../rooms/tests/honest/mod.rs"]
-mod honest;
-
+use super::honest::{Editor, canonical};
 use crate::harness::{Dice, is_long, user};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use honest::{Editor, canonical};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,

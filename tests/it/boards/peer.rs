@@ -250,17 +250,6 @@ impl Peer {
         }
     }
 
-    /// Reads until the connection ends; tells the close code.
-    pub async fn ended(&mut self) -> String {
-        let user = self.user.clone();
-        loop {
-            if let Err(end) = within("the end of the connection", || user.clone(), self.next()).await {
-                self.socket = None;
-                return end;
-            }
-        }
-    }
-
     async fn next(&mut self) -> Result<(), String> {
         let socket = self.socket.as_mut().expect("connected");
         match socket.next().await {
@@ -355,7 +344,7 @@ impl Peer {
 
     /// Whether everything of one's own was told to be saved, as far as was read.
     pub fn is_all_saved(&self) -> bool {
-        self.saved >= self.batch
+        self.on_way.is_empty()
     }
 
     /// Reads until an edit is refused.
