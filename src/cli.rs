@@ -152,7 +152,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             return Some(EXIT_USAGE);
         }
         match cause.downcast_ref::<StoreError>()? {
-            StoreError::Unavailable(_) => Some(EXIT_UNAVAILABLE),
+            StoreError::Unavailable(_) | StoreError::Fenced => Some(EXIT_UNAVAILABLE),
             StoreError::Refused(_) | StoreError::Damaged(_) => Some(EXIT_FAILURE),
         }
     });

@@ -170,6 +170,7 @@ async fn open_store(config: &Config) -> anyhow::Result<(SharedStore, usize)> {
                 readers: config.limits.database_connections.saturating_sub(LANES as u32).max(1),
                 vouched: config.store.vouched,
                 migrate: true,
+                ..storage::postgres::PgOptions::default()
             };
             Ok((storage::postgres::open(url.expose(), options).await?, LANES))
         }

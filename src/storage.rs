@@ -11,6 +11,7 @@ mod documents;
 mod erasure;
 pub mod links;
 mod migrations;
+mod nodes;
 pub mod ops;
 mod paging;
 pub mod postgres;
@@ -21,7 +22,9 @@ pub mod sqlite;
 pub use documents::{
     BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Saved, StoredDocument, Swept,
 };
+pub use nodes::{DEAD_KEPT_MS, HeadsMark, LEASE_MS, Lease, MARK_MS, Moved, MovedUser, NodeRow, Nodes, RENEW_MS};
 
+use crate::node::BootId;
 use async_trait::async_trait;
 use links::{CodeHash, LinkKind, NewGuest, StoredLink};
 use std::{collections::HashMap, sync::Arc};
@@ -43,6 +46,9 @@ pub enum StoreError {
     /// It refused this statement (a constraint, a value out of range). Sending it again cannot help.
     #[error("the store refused: {0}")]
     Refused(String),
+    /// This node's lease does not hold: nothing was written, and nothing can be under its boot id.
+    #[error("this node's lease ran out")]
+    Fenced,
     /// What is stored contradicts itself.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -311,7 +317,7 @@ pub struct ListQuery {
 
 /// The database, as the rest of the server sees it.
 #[async_trait]
-pub trait Store: Documents + Blobs + Send + Sync + 'static {
+pub trait Store: Documents + Blobs + Nodes + Send + Sync + 'static {
     /// Begins a write. SQLite takes its one write lock here (`BEGIN IMMEDIATE`).
     async fn begin(&self) -> Result<Box<dyn WriteTx>>;
 
@@ -388,9 +394,19 @@ pub trait Store: Documents + Blobs + Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// One write transaction. Dropping it takes everything back. Calls come in this order, each at most once.
+/// One write transaction. Dropping it takes everything back. Calls come in this order, each at most once, but for
+/// [`WriteTx::expired`].
 #[async_trait]
 pub trait WriteTx: Send {
+    /// Goes on only while this node's lease holds, and keeps others from acting for it until the end of this
+    /// transaction. Time passes after it: the lease may run out before the commit, but nobody acts on that before.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease ran out or was never taken.
+    async fn fence(&mut self, boot: BootId, now: Millis) -> Result<()>;
+    /// Whether a node is dead, for what is done in its place in this transaction. Then it stays dead: its lease cannot
+    /// be renewed any more. A node that nobody knows (any more) is dead.
+    async fn expired(&mut self, boot: BootId, now: Millis) -> Result<bool>;
     /// Makes rows for rooms that are to be created, with head zero; existing ones stay as they are.
     async fn reserve(&mut self, rooms: &[(RoomId, Epoch)]) -> Result<()>;
     /// Locks these rooms' rows in id order and reads their ends. Missing rooms are absent.

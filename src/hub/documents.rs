@@ -247,7 +247,7 @@ impl Hub {
 /// What a failure of the store is to whoever asked.
 fn store_fault(error: &StoreError) -> Fault {
     match error {
-        StoreError::Unavailable(_) => Fault::unavailable(),
+        StoreError::Unavailable(_) | StoreError::Fenced => Fault::unavailable(),
         StoreError::Refused(_) | StoreError::Damaged(_) => Fault::internal(),
     }
 }

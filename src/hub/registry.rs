@@ -295,7 +295,7 @@ impl Hub {
     pub(super) fn store_fault(&self, error: StoreError) -> Fault {
         tracing::warn!(%error, "the store failed");
         match error {
-            StoreError::Unavailable(_) => Fault::unavailable(),
+            StoreError::Unavailable(_) | StoreError::Fenced => Fault::unavailable(),
             StoreError::Refused(_) | StoreError::Damaged(_) => Fault::internal(),
         }
     }

@@ -145,7 +145,7 @@ fn write(hub: &Arc<Hub>, jobs: Vec<Job>) -> std::pin::Pin<Box<dyn Future<Output 
 fn fail(hub: &Arc<Hub>, jobs: Vec<Job>, error: &StoreError) {
     tracing::error!(%error, jobs = jobs.len(), "a batch failed");
     let fault = match error {
-        StoreError::Unavailable(_) => Fault::unavailable(),
+        StoreError::Unavailable(_) | StoreError::Fenced => Fault::unavailable(),
         StoreError::Refused(_) | StoreError::Damaged(_) => Fault::internal(),
     };
     let told = jobs.into_iter().filter_map(|job| job.into_reply().tell(Err(fault.clone()), true));
@@ -216,7 +216,7 @@ async fn attempt(hub: &Arc<Hub>, jobs: &[Job]) -> Result<Done, Failure> {
     }
     tx.commit().await.map_err(|error| match error {
         StoreError::Unavailable(_) => Failure::Unknown(error),
-        StoreError::Refused(_) | StoreError::Damaged(_) => Failure::Before(error),
+        StoreError::Refused(_) | StoreError::Fenced | StoreError::Damaged(_) => Failure::Before(error),
     })?;
     Ok(done)
 }

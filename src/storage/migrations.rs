@@ -15,6 +15,7 @@ const SQLITE: &[Source] = &[
     (2, "links", include_str!("../../migrations/sqlite/0002_links.sql")),
     (3, "calls", include_str!("../../migrations/sqlite/0003_calls.sql")),
     (4, "documents", include_str!("../../migrations/sqlite/0004_documents.sql")),
+    (5, "nodes", include_str!("../../migrations/sqlite/0005_nodes.sql")),
     (6, "upkeep", include_str!("../../migrations/sqlite/0006_upkeep.sql")),
 ];
 const POSTGRES: &[Source] = &[
@@ -22,6 +23,7 @@ const POSTGRES: &[Source] = &[
     (2, "links", include_str!("../../migrations/postgres/0002_links.sql")),
     (3, "calls", include_str!("../../migrations/postgres/0003_calls.sql")),
     (4, "documents", include_str!("../../migrations/postgres/0004_documents.sql")),
+    (5, "nodes", include_str!("../../migrations/postgres/0005_nodes.sql")),
     (6, "upkeep", include_str!("../../migrations/postgres/0006_upkeep.sql")),
 ];
 

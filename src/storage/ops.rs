@@ -38,7 +38,7 @@ pub async fn open(database: &Database, options: PgOptions) -> Result<SharedStore
 /// As [`open`].
 pub async fn migrate(database: &Database) -> Result<String> {
     // Whether the server keeps its commits is asked when it is to be served from.
-    let options = PgOptions { writers: 1, readers: 1, vouched: true, migrate: true };
+    let options = PgOptions { writers: 1, readers: 1, vouched: true, migrate: true, ..PgOptions::default() };
     if let Database::Sqlite(path) = database {
         create_folder(path)?;
     }

@@ -13,6 +13,7 @@ mod conn;
 mod documents;
 mod hot;
 mod links;
+mod nodes;
 mod read;
 mod tx;
 mod upkeep;
@@ -49,11 +50,13 @@ pub struct PgOptions {
     pub vouched: bool,
     /// Whether missing migrations are to be applied.
     pub migrate: bool,
+    /// Between two passes of the upkeep.
+    pub upkeep: Duration,
 }
 
 impl Default for PgOptions {
     fn default() -> Self {
-        Self { writers: 4, readers: 6, vouched: false, migrate: false }
+        Self { writers: 4, readers: 6, vouched: false, migrate: false, upkeep: upkeep::PAUSE }
     }
 }
 
@@ -77,7 +80,7 @@ pub async fn open(url: &str, options: PgOptions) -> Result<SharedStore> {
     // Nothing depends on a polite end of a connection that did its work.
     let _ = bounded(CONNECT, conn.close()).await;
     let pools = Pools::open(&connect, &options).await?;
-    let upkeep = tokio::spawn(upkeep::run(pools.clone()));
+    let upkeep = tokio::spawn(upkeep::run(pools.clone(), options.upkeep));
     let about = format!("Postgres {keeps}, {}", migrations::describe(&migrations::postgres(), newest));
     Ok(Arc::new(PgStore { pools, about, upkeep }))
 }

@@ -1,7 +1,8 @@
 //! From rows to values, once for both databases. Every statement names its columns in the order that is read here.
 
 use super::{
-    BlobInfo, EVENT_VERSION, KeyHit, ListRow, MessageMeta, Result, StoreError, StoredEvent, StoredRoom, UserState,
+    BlobInfo, EVENT_VERSION, Head, KeyHit, ListRow, MessageMeta, NodeRow, Result, StoreError, StoredEvent, StoredRoom,
+    UserState,
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, str::FromStr};
@@ -76,6 +77,16 @@ pub fn int(row: &impl Cells, column: usize) -> Result<i64> {
 /// `room, seq`: a message's name.
 pub fn name(row: &impl Cells) -> Result<(RoomId, Seq)> {
     Ok((id(row, 0)?, seq(row, 1)?))
+}
+
+/// `id, epoch, head_seq`: the end of a room's log.
+pub fn head(row: &impl Cells) -> Result<(RoomId, Head)> {
+    Ok((id(row, 0)?, Head { epoch: id(row, 1)?, seq: seq(row, 2)? }))
+}
+
+/// `boot, name, alive, expired_for_ms`.
+pub fn node(row: &impl Cells) -> Result<NodeRow> {
+    Ok(NodeRow { boot: id(row, 0)?, name: text(row, 1)?, alive: row.flag(2)?, expired_for_ms: millis(row, 3)? })
 }
 
 fn small(row: &impl Cells, column: usize) -> Result<u32> {

@@ -10,6 +10,7 @@
 mod admin;
 mod documents;
 mod links;
+mod nodes;
 mod read;
 mod write;
 

@@ -8,6 +8,7 @@ mod erase;
 mod links;
 mod list;
 mod log;
+mod nodes;
 mod ops;
 mod rebuild;
 mod world;

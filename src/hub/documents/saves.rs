@@ -83,6 +83,7 @@ async fn save(hub: &Arc<Hub>, saves: Vec<Save>) {
                 let _ = reply.send(Err(match &error {
                     StoreError::Unavailable(text) => StoreError::Unavailable(text.clone()),
                     StoreError::Refused(text) => StoreError::Refused(text.clone()),
+                    StoreError::Fenced => StoreError::Fenced,
                     StoreError::Damaged(text) => StoreError::Damaged(text.clone()),
                 }));
             }

@@ -296,7 +296,7 @@ pub async fn copy(from: &Database, to: &Database) -> Result<String> {
         return Err(StoreError::Refused("a store is copied from SQLite to Postgres, and no other way".into()));
     };
     super::must_exist(path)?;
-    let options = PgOptions { writers: 1, readers: 1, vouched: true, migrate: true };
+    let options = PgOptions { writers: 1, readers: 1, vouched: true, migrate: true, ..PgOptions::default() };
     // Opened as the server would: what it would refuse is not copied.
     sqlite::open(path, false).await?.close().await;
     postgres::open(url.expose(), options).await?.close().await;

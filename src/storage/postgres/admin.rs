@@ -38,7 +38,11 @@ pub async fn delete_room(pools: &Pools, room: &RoomId) -> Result<bool> {
 }
 
 async fn delete(conn: &mut Conn, room: &RoomId) -> Result<bool> {
+    // Its guests' tokens are revoked with it.
+    const MOVED: &str = "INSERT INTO moves (rooms, users) SELECT ARRAY[$1], array_agg(g.user_id)
+        FROM guests g JOIN links l ON l.id = g.link WHERE l.room = $1";
     conn.run(query("SELECT 1 FROM rooms WHERE id = $1 FOR UPDATE").bind(room.as_str())).await?;
+    conn.run(query(MOVED).bind(room.as_str())).await?;
     let mut gone = 0;
     for sql in erasure::DELETE_ROOM {
         gone = conn.run(query(sql).bind(room.as_str())).await?;
@@ -69,6 +73,8 @@ async fn expire_in(conn: &mut Conn, now: Millis, limit: u32) -> Result<Vec<(Room
         WHERE e.kind = 'chat.edited' AND e.room = t.room AND e.target = t.seq";
     const MESSAGES: &str = "DELETE FROM messages m USING json_to_recordset($1::json) AS t (room text, seq bigint)
         WHERE m.room = t.room AND m.seq = t.seq";
+    const MOVED: &str = "INSERT INTO moves (changed)
+        SELECT array_agg(DISTINCT id) FROM unnest($1::text[]) AS x (id) HAVING count(*) > 0";
     let found = conn.all(query(ROOMS).bind(millis(now)).bind(DAY_MS).bind(erasure::EXPIRY_ROOMS)).await?;
     let rooms = found.iter().map(|row| rows::text(row, 0)).collect::<Result<Vec<_>>>()?;
     let before = found.iter().map(|row| rows::int(row, 1)).collect::<Result<Vec<_>>>()?;
@@ -79,6 +85,7 @@ async fn expire_in(conn: &mut Conn, now: Millis, limit: u32) -> Result<Vec<(Room
         each(conn, sql, &names).await?;
     }
     unlink(conn, &names).await?;
+    conn.run(query(MOVED).bind(gone.iter().map(|(room, _)| room.as_str()).collect::<Vec<_>>())).await?;
     Ok(gone)
 }
 
@@ -100,6 +107,9 @@ pub async fn erase_user(pools: &Pools, user: &UserId) -> Result<Vec<RoomId>> {
 async fn erase_in(conn: &mut Conn, user: &UserId) -> Result<Option<Vec<RoomId>>> {
     const LOCK: &str = "SELECT id FROM rooms WHERE id = ANY($1) ORDER BY id FOR UPDATE";
     const EPOCHS: &str = "UPDATE rooms SET epoch = $1 WHERE id = ANY($2)";
+    // The tokens of whom they let in are revoked.
+    const MOVED: &str = "INSERT INTO moves (rooms, users) SELECT $1, array_agg(g.user_id) || $2
+        FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = $2";
     let rooms = rooms_of(conn, user).await?;
     let ids: Vec<_> = rooms.iter().map(RoomId::as_str).collect();
     conn.run(query(LOCK).bind(&ids)).await?;
@@ -108,6 +118,7 @@ async fn erase_in(conn: &mut Conn, user: &UserId) -> Result<Option<Vec<RoomId>>>
     }
     let sent = conn.all(query(erasure::SENT_BY_USER).bind(user.as_str())).await?;
     let sent = sent.iter().map(rows::name).collect::<Result<Vec<_>>>()?;
+    conn.run(query(MOVED).bind(&ids).bind(user.as_str())).await?;
     // In portions: a statement's list of names stays small.
     for portion in sent.chunks(1_000) {
         let names: Vec<_> = portion.iter().map(|(room, place)| Name::new(room, seq(*place))).collect();

@@ -75,7 +75,7 @@ impl Pools {
         let mut conn = self.begin().await?;
         conn.limit = LONG_CALL;
         const LONG: &str = "SET LOCAL statement_timeout = 600000; SET LOCAL lock_timeout = 5000;
-            SET LOCAL idle_in_transaction_session_timeout = 30000; SET LOCAL enable_seqscan = on;
+            SET LOCAL enable_seqscan = on;
             SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
         conn.simple(LONG).await?;
         Ok(conn)

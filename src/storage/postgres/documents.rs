@@ -49,6 +49,7 @@ const CLIENTS: &str = "SELECT client, user_id FROM document_clients WHERE room =
 const MOVE: &str = "UPDATE document_states SET head = head + 1 WHERE room = $1 AND document = $2 AND epoch = $3
     RETURNING head";
 const ADD: &str = "INSERT INTO document_updates (room, document, seq, content) VALUES ($1, $2, $3, $4)";
+const MOVED: &str = "INSERT INTO moves (document_rooms, documents) VALUES ($1, $2)";
 const CLAIM: &str = "INSERT INTO document_clients (room, document, client, user_id) VALUES ($1, $2, $3, $4)
     ON CONFLICT (room, document, client) DO NOTHING";
 const FOLD: &str = "UPDATE document_states SET folded = $4, content = $5
@@ -140,6 +141,12 @@ async fn save(tx: &mut Conn, batches: &[DocumentBatch]) -> Result<Vec<Saved>> {
             run!(tx, CLAIM, room, document, int(*client), user.as_str());
         }
         saved[place] = Saved::Yes(rows::int(&moved, 0)?.unsigned_abs());
+    }
+    let told =
+        batches.iter().zip(&saved).filter(|(_, saved)| matches!(saved, Saved::Yes(_))).map(|(batch, _)| &batch.key);
+    let (rooms, names): (Vec<_>, Vec<_>) = told.map(|key| (key.room.as_str(), key.document.as_str())).unzip();
+    if !rooms.is_empty() {
+        run!(tx, MOVED, rooms, names);
     }
     Ok(saved)
 }

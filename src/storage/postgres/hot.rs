@@ -30,6 +30,7 @@ const SENT: &str = "
     n AS (
         INSERT INTO mentions (room, seq, user_id, shown)
         SELECT room, seq, user_id, true FROM unnest($17::text[], $18::bigint[], $19::text[]) AS n (room, seq, user_id)),
+    v AS (INSERT INTO moves (rooms) VALUES ($20)),
     h AS (
         UPDATE rooms SET head_seq = x.head, last_at = x.at
           FROM unnest($20::text[], $21::bigint[], $22::bigint[], $23::bigint[]) AS x (room, was, head, at)

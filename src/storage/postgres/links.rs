@@ -87,12 +87,15 @@ pub async fn of_room(
 
 /// See [`crate::storage::Store::revoke_link`].
 pub async fn revoke(pools: &Pools, id: &LinkId, now: Millis) -> Result<()> {
+    const MOVED: &str = "INSERT INTO moves (users)
+        SELECT array_agg(user_id) FROM guests WHERE link = $1 HAVING count(*) > 0";
     let mut conn = pools.begin().await?;
     let outcome = async {
         // The link's row first: whoever is being let in has its lock, and is seen by the second statement.
         conn.run(query("SELECT 1 FROM links WHERE id = $1 FOR UPDATE").bind(id.as_str())).await?;
         conn.run(query(links::REVOKE).bind(id.as_str()).bind(millis(now))).await?;
-        conn.run(query(links::REFUSE_GUESTS).bind(id.as_str()).bind(millis(FOR_EVER))).await.map(drop)
+        conn.run(query(links::REFUSE_GUESTS).bind(id.as_str()).bind(millis(FOR_EVER))).await?;
+        conn.run(query(MOVED).bind(id.as_str())).await.map(drop)
     }
     .await;
     end(conn, outcome).await

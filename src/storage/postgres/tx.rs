@@ -2,18 +2,21 @@
 
 use super::{
     conn::{Conn, Pools},
-    hot, links, read, write,
+    hot, links, nodes, read, write,
 };
-use crate::storage::{
-    Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
-    links::StoredLink,
-    projection::{self, Numbered, json},
-    rows,
+use crate::{
+    node::BootId,
+    storage::{
+        Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
+        links::StoredLink,
+        projection::{self, Numbered, json},
+        rows,
+    },
 };
 use async_trait::async_trait;
 use sqlx::query;
-use std::collections::HashMap;
-use stoa_protocol::{Epoch, Key, LinkId, RoomId, Seq, UserId};
+use std::collections::{BTreeSet, HashMap};
+use stoa_protocol::{Epoch, Key, LinkId, Millis, RoomId, Seq, UserId};
 use stoa_signaling::Retained;
 
 /// A transaction. Dropping it rolls back in the background.
@@ -53,6 +56,14 @@ impl Drop for PgTx {
 
 #[async_trait]
 impl WriteTx for PgTx {
+    async fn fence(&mut self, boot: BootId, _: Millis) -> Result<()> {
+        step!(self, |conn| nodes::fence(conn, boot))
+    }
+
+    async fn expired(&mut self, boot: BootId, _: Millis) -> Result<bool> {
+        step!(self, |conn| nodes::expired(conn, boot))
+    }
+
     async fn reserve(&mut self, rooms: &[(RoomId, Epoch)]) -> Result<()> {
         // In id order, or two nodes that reserve the same rooms wait for each other.
         const SQL: &str = "INSERT INTO rooms (id, epoch)
@@ -72,8 +83,7 @@ impl WriteTx for PgTx {
         const SQL: &str = "SELECT id, epoch, head_seq FROM rooms WHERE id = ANY($1) ORDER BY id FOR UPDATE";
         let ids: Vec<_> = rooms.iter().map(RoomId::as_str).collect();
         let found = step!(self, |conn| conn.all(query(SQL).bind(ids)))?;
-        let head = |row| Ok((rows::id(row, 0)?, Head { epoch: rows::id(row, 1)?, seq: rows::seq(row, 2)? }));
-        found.iter().map(head).collect()
+        found.iter().map(rows::head).collect()
     }
 
     async fn room(&mut self, room: &RoomId) -> Result<Option<StoredRoom>> {
@@ -122,7 +132,8 @@ impl WriteTx for PgTx {
     }
 
     async fn renew(&mut self, room: &RoomId, epoch: &Epoch) -> Result<()> {
-        const SQL: &str = "UPDATE rooms SET epoch = $2 WHERE id = $1";
+        const SQL: &str = "WITH v AS (INSERT INTO moves (rooms) VALUES (ARRAY[$1]))
+            UPDATE rooms SET epoch = $2 WHERE id = $1";
         step!(self, |conn| conn.run(query(SQL).bind(room.as_str()).bind(epoch.as_str()))).map(drop)
     }
 
@@ -135,11 +146,14 @@ impl WriteTx for PgTx {
     }
 
     async fn mark(&mut self, markers: &[(RoomId, UserId, Seq)]) -> Result<()> {
-        const SQL: &str = "INSERT INTO markers (room, user_id, seq)
+        const SQL: &str = "WITH m AS (INSERT INTO markers (room, user_id, seq)
             SELECT r.id, x.user_id, max(x.seq)
               FROM unnest($1::text[], $2::text[], $3::bigint[]) AS x (room, user_id, seq) JOIN rooms r ON r.id = x.room
              GROUP BY 1, 2 ORDER BY r.id, x.user_id COLLATE \"C\"
-            ON CONFLICT (room, user_id) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > markers.seq";
+            ON CONFLICT (room, user_id) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > markers.seq
+            RETURNING room, user_id)
+            INSERT INTO moves (marker_rooms, marker_users)
+            SELECT array_agg(room), array_agg(user_id) FROM m HAVING count(*) > 0";
         if markers.is_empty() {
             return Ok(());
         }
@@ -152,7 +166,9 @@ impl WriteTx for PgTx {
     async fn retain(&mut self, rows: &[(RoomId, Seq, Retained)]) -> Result<()> {
         let statements: Vec<_> =
             rows.iter().flat_map(|(room, call, row)| projection::retained(room, *call, row)).collect();
-        step!(self, |conn| write::run(conn, &statements))
+        let rooms: BTreeSet<_> = rows.iter().map(|(room, ..)| room.as_str()).collect();
+        step!(self, |conn| write::run(conn, &statements))?;
+        step!(self, |conn| nodes::retained_moved(conn, rooms.into_iter().collect()))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

@@ -37,6 +37,9 @@ const MESSAGES: &str = "
         AS d (room, seq, at, sender, text, mentions, mention_all, reply_to, thread, announcement, data, edited_at,
             words)";
 const HEADS: &str = "
+    WITH v AS (
+        INSERT INTO moves (rooms)
+        SELECT array_agg(room) FROM json_to_recordset($1::json) AS h (room text) HAVING count(*) > 0)
     UPDATE rooms SET head_seq = h.head, last_at = h.at
       FROM json_to_recordset($1::json) AS h (room text, \"from\" bigint, head bigint, at bigint)
      WHERE id = h.room AND head_seq = h.\"from\"";
@@ -279,7 +282,10 @@ pub async fn append_user(conn: &mut Conn, events: &[NewUserEvent]) -> Result<Vec
             INSERT INTO user_events (user_id, seq, at, kind, v, sender, key, digest, body)
             SELECT c.\"user\", c.seq, c.at, c.kind, c.v, c.sender, c.key, decode(c.digest, 'hex'), c.body
               FROM json_to_recordset($1::json) AS c (\"user\" text, seq bigint, at bigint, kind text, v smallint,
-                sender text, key text, digest text, body text))
+                sender text, key text, digest text, body text)),
+            v AS (
+            INSERT INTO moves (users)
+            SELECT array_agg(DISTINCT \"user\") FROM json_to_recordset($1::json) AS c (\"user\" text))
         UPDATE users SET head_seq = h.head
           FROM (SELECT \"user\", max(seq) AS head FROM json_to_recordset($1::json) AS c (\"user\" text, seq bigint)
                  GROUP BY 1) AS h WHERE id = h.\"user\"";
@@ -345,6 +351,7 @@ pub async fn put_seen(conn: &mut Conn, seen: &[(UserId, Millis, String)]) -> Res
 /// See [`crate::storage::Store::revoke`].
 pub async fn revoke(conn: &mut Conn, user: &UserId, before: Millis) -> Result<()> {
     const SQL: &str = "
+        WITH v AS (INSERT INTO moves (users) VALUES (ARRAY[$1]))
         INSERT INTO users (id, epoch, revoked_before)
         SELECT $1, value, $2 FROM settings WHERE name = 'user_epoch'
         ON CONFLICT (id) DO UPDATE SET revoked_before = greatest(users.revoked_before, excluded.revoked_before)";

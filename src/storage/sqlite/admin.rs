@@ -2,6 +2,7 @@
 
 use super::{
     error,
+    nodes::{self, Moves},
     write::{each, erase, unlink},
 };
 use crate::storage::{
@@ -15,6 +16,10 @@ use stoa_protocol::{Millis, RoomId, Seq, UserId};
 
 /// See [`crate::storage::Store::delete_room`].
 pub async fn delete_room(mut tx: Transaction<'static, Sqlite>, room: &RoomId) -> Result<bool> {
+    const GUESTS: &str = "SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.room = ?1";
+    let guests = guests_of(&mut tx, GUESTS, room.as_str()).await?;
+    let moves = Moves { rooms: [room].into(), users: guests.iter().collect(), ..Moves::default() };
+    nodes::moved(&mut tx, &moves).await?;
     let mut gone = 0;
     // The messages' trigger empties the search index.
     for sql in erasure::DELETE_ROOM {
@@ -22,6 +27,12 @@ pub async fn delete_room(mut tx: Transaction<'static, Sqlite>, room: &RoomId) ->
     }
     tx.commit().await.map_err(error)?;
     Ok(gone > 0)
+}
+
+/// Guests whose tokens are about to be revoked.
+async fn guests_of(conn: &mut SqliteConnection, sql: &'static str, of: &str) -> Result<Vec<UserId>> {
+    let found = query(sql).bind(of).fetch_all(conn).await.map_err(error)?;
+    found.iter().map(|row| rows::id(row, 0)).collect()
 }
 
 /// See [`crate::storage::Store::expire_messages`].
@@ -45,6 +56,10 @@ pub async fn expire(mut tx: Transaction<'static, Sqlite>, now: Millis, limit: u3
     }
     let places: Vec<_> = gone.iter().map(|(room, place)| (room, seq(*place))).collect();
     remove(&mut tx, &places).await?;
+    if !gone.is_empty() {
+        let moves = Moves { changed: gone.iter().map(|(room, _)| room).collect(), ..Moves::default() };
+        nodes::moved(&mut tx, &moves).await?;
+    }
     tx.commit().await.map_err(error)?;
     Ok(gone)
 }
@@ -65,9 +80,15 @@ async fn remove(conn: &mut SqliteConnection, places: &[(&RoomId, i64)]) -> Resul
 
 /// See [`crate::storage::Store::erase_user`].
 pub async fn erase_user(mut tx: Transaction<'static, Sqlite>, user: &UserId) -> Result<Vec<RoomId>> {
+    const GUESTS: &str = "SELECT g.user_id FROM guests g JOIN links l ON l.id = g.link WHERE l.creator = ?1";
     const EPOCHS: &str = "UPDATE rooms SET epoch = ?1 WHERE id IN (SELECT value FROM json_each(?2))";
     let rooms = query(erasure::ROOMS_OF_USER).bind(user.as_str()).fetch_all(&mut *tx).await.map_err(error)?;
     let rooms = rooms.iter().map(|row| rows::id(row, 0)).collect::<Result<Vec<RoomId>>>()?;
+    let guests = guests_of(&mut tx, GUESTS, user.as_str()).await?;
+    nodes::forget(&mut tx, user).await?;
+    let moves =
+        Moves { rooms: rooms.iter().collect(), users: guests.iter().chain([user]).collect(), ..Moves::default() };
+    nodes::moved(&mut tx, &moves).await?;
     let sent = query(erasure::SENT_BY_USER).bind(user.as_str()).fetch_all(&mut *tx).await.map_err(error)?;
     let sent = sent.iter().map(rows::name).collect::<Result<Vec<_>>>()?;
     let places: Vec<_> = sent.iter().map(|(room, place)| (room, seq(*place))).collect();

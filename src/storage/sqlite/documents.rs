@@ -1,6 +1,11 @@
 //! Shared documents and images.
 
-use super::{CALL, SqliteStore, error, within, write::each};
+use super::{
+    CALL, SqliteStore, error,
+    nodes::{self, Moves},
+    within,
+    write::each,
+};
 use crate::storage::{
     BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Result, Saved, StoreError, StoredDocument,
     Swept,
@@ -136,6 +141,12 @@ async fn save(tx: &mut SqliteConnection, batches: &[DocumentBatch]) -> Result<Ve
             run!(tx, CLAIM, room, document, int(*client), user.as_str());
         }
         saved[place] = Saved::Yes(rows::int(&moved, 0)?.unsigned_abs());
+    }
+    let told =
+        batches.iter().zip(&saved).filter(|(_, saved)| matches!(saved, Saved::Yes(_))).map(|(batch, _)| &batch.key);
+    let moves = Moves { documents: told.collect(), ..Moves::default() };
+    if !moves.documents.is_empty() {
+        nodes::moved(tx, &moves).await?;
     }
     Ok(saved)
 }

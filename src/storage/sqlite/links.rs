@@ -1,6 +1,9 @@
 //! Invites, join links and guests.
 
-use super::error;
+use super::{
+    error,
+    nodes::{self, Moves},
+};
 use crate::storage::{
     Result,
     links::{self, CodeHash, FOR_EVER, LinkKind, NewGuest, StoredLink},
@@ -67,8 +70,14 @@ pub async fn of_room(
 
 /// See [`crate::storage::Store::revoke_link`].
 pub async fn revoke(mut tx: Transaction<'static, Sqlite>, id: &LinkId, now: Millis) -> Result<()> {
+    const GUESTS: &str = "SELECT user_id FROM guests WHERE link = ?1";
     query(links::REVOKE).bind(id.as_str()).bind(millis(now)).execute(&mut *tx).await.map_err(error)?;
     query(links::REFUSE_GUESTS).bind(id.as_str()).bind(millis(FOR_EVER)).execute(&mut *tx).await.map_err(error)?;
+    let guests = query(GUESTS).bind(id.as_str()).fetch_all(&mut *tx).await.map_err(error)?;
+    let guests = guests.iter().map(|row| rows::id(row, 0)).collect::<Result<Vec<UserId>>>()?;
+    if !guests.is_empty() {
+        nodes::moved(&mut tx, &Moves { users: guests.iter().collect(), ..Moves::default() }).await?;
+    }
     tx.commit().await.map_err(error)
 }
 

@@ -1,11 +1,18 @@
 //! Writes: the transaction of the group-commit writer, and small ones beside it.
 
-use super::{documents, error, links, read, within};
-use crate::storage::{
-    EVENT_VERSION, Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
-    links::StoredLink,
-    projection::{self, Arg, Changes, Numbered, Numbering, Statement, hex, json, millis, number, retained, seq},
-    rows,
+use super::{
+    documents, error, links,
+    nodes::{self, Moves},
+    read, within,
+};
+use crate::{
+    node::BootId,
+    storage::{
+        EVENT_VERSION, Head, KeyHit, MessageMeta, NewEvent, NewUserEvent, Result, StoreError, StoredRoom, WriteTx,
+        links::StoredLink,
+        projection::{self, Arg, Changes, Numbered, Numbering, Statement, hex, json, millis, number, retained, seq},
+        rows,
+    },
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -46,6 +53,14 @@ impl SqliteTx {
 
 #[async_trait]
 impl WriteTx for SqliteTx {
+    async fn fence(&mut self, boot: BootId, now: Millis) -> Result<()> {
+        step!(self, nodes::fence(&mut self.tx, boot, now))
+    }
+
+    async fn expired(&mut self, boot: BootId, now: Millis) -> Result<bool> {
+        step!(self, nodes::expired(&mut self.tx, boot, now))
+    }
+
     async fn reserve(&mut self, rooms: &[(RoomId, Epoch)]) -> Result<()> {
         const SQL: &str = "INSERT INTO rooms (id, epoch) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
             ON CONFLICT (id) DO NOTHING";
@@ -82,7 +97,11 @@ impl WriteTx for SqliteTx {
     async fn renew(&mut self, room: &RoomId, epoch: &Epoch) -> Result<()> {
         const SQL: &str = "UPDATE rooms SET epoch = ?2 WHERE id = ?1";
         let renewed = query(SQL).bind(room.as_str().to_owned()).bind(epoch.as_str().to_owned());
-        step!(self, async { renewed.execute(&mut *self.tx).await.map_err(error) }).map(drop)
+        let moves = Moves { rooms: [room].into(), ..Moves::default() };
+        step!(self, async {
+            renewed.execute(&mut *self.tx).await.map_err(error)?;
+            nodes::moved(&mut self.tx, &moves).await
+        })
     }
 
     async fn links(&mut self, ids: &[LinkId]) -> Result<Vec<StoredLink>> {
@@ -98,12 +117,26 @@ impl WriteTx for SqliteTx {
             SELECT r.id, value ->> 1, max(value ->> 2) FROM json_each(?1) JOIN rooms r ON r.id = value ->> 0
              WHERE true GROUP BY 1, 2
             ON CONFLICT (room, user_id) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > markers.seq";
-        step!(self, each(&mut self.tx, SQL, markers)).map(drop)
+        if markers.is_empty() {
+            return Ok(());
+        }
+        let moves = Moves { markers: markers.iter().map(|(room, user, _)| (room, user)).collect(), ..Moves::default() };
+        step!(self, async {
+            each(&mut self.tx, SQL, markers).await?;
+            nodes::moved(&mut self.tx, &moves).await
+        })
     }
 
     async fn retain(&mut self, rows: &[(RoomId, Seq, Retained)]) -> Result<()> {
         let statements: Vec<_> = rows.iter().flat_map(|(room, call, row)| retained(room, *call, row)).collect();
-        step!(self, run(&mut self.tx, &statements))
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let moves = Moves { retained: rows.iter().map(|(room, ..)| room).collect(), ..Moves::default() };
+        step!(self, async {
+            run(&mut self.tx, &statements).await?;
+            nodes::moved(&mut self.tx, &moves).await
+        })
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
@@ -131,11 +164,11 @@ pub(super) async fn each<T: Serialize + Sync>(
     Ok(query(sql).bind(json(rows)).execute(conn).await.map_err(error)?.rows_affected())
 }
 
-async fn heads(conn: &mut SqliteConnection, rooms: &[RoomId]) -> Result<HashMap<RoomId, Head>> {
+/// The ends of these rooms' logs.
+pub(super) async fn heads(conn: &mut SqliteConnection, rooms: &[RoomId]) -> Result<HashMap<RoomId, Head>> {
     const SQL: &str = "SELECT r.id, r.epoch, r.head_seq FROM json_each(?1) AS name JOIN rooms r ON r.id = name.value";
     let found = query(SQL).bind(json(rooms)).fetch_all(conn).await.map_err(error)?;
-    let head = |row| Ok((rows::id(row, 0)?, Head { epoch: rows::id(row, 1)?, seq: rows::seq(row, 2)? }));
-    found.iter().map(head).collect()
+    found.iter().map(rows::head).collect()
 }
 
 async fn hits(conn: &mut SqliteConnection, keys: &[(RoomId, UserId, Key)]) -> Result<Vec<Option<KeyHit>>> {
@@ -244,6 +277,8 @@ async fn write(conn: &mut SqliteConnection, changes: &Changes) -> Result<()> {
     if each(conn, HEADS, &changes.heads).await? != changes.heads.len() as u64 {
         return Err(StoreError::Refused("a room's head is not where the batch continues from".into()));
     }
+    let moves = Moves { rooms: changes.heads.iter().map(|head| &head.room).collect(), ..Moves::default() };
+    nodes::moved(conn, &moves).await?;
     each(conn, EVENTS, &changes.events).await?;
     each(conn, CREATED, &changes.created).await?;
     each(conn, ROOMS, &changes.rooms).await?;
@@ -365,6 +400,10 @@ async fn append_user(conn: &mut SqliteConnection, events: &[NewUserEvent]) -> Re
             body: json(&event.body),
         })
         .collect();
+    if !fresh.is_empty() {
+        let moves = Moves { users: fresh.iter().map(|row| row.user).collect(), ..Moves::default() };
+        nodes::moved(conn, &moves).await?;
+    }
     each(conn, INSERT, &fresh).await?;
     let heads: Vec<_> = heads.iter().map(|(user, head)| (user, seq(*head))).collect();
     each(conn, MOVE, &heads).await?;
@@ -403,6 +442,7 @@ pub async fn revoke(mut tx: Transaction<'static, Sqlite>, user: &UserId, before:
     const SQL: &str = "UPDATE users SET revoked_before = max(revoked_before, ?2) WHERE id = ?1";
     each(&mut tx, USERS, &[user]).await?;
     query(SQL).bind(user.as_str()).bind(millis(before)).execute(&mut *tx).await.map_err(error)?;
+    nodes::moved(&mut tx, &Moves { users: [user].into(), ..Moves::default() }).await?;
     tx.commit().await.map_err(error)
 }
 

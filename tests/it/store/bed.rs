@@ -26,6 +26,18 @@ pub enum Database {
     Postgres { url: String, admin: String, name: String },
 }
 
+impl Database {
+    /// One on the tests' server that nobody has migrated.
+    pub async fn empty_postgres() -> Self {
+        let admin = std::env::var("STOA_TEST_POSTGRES")
+            .expect("STOA_TEST_POSTGRES names no server: run `make test`, which starts one");
+        let name = format!("stoa_test_{}_{}", std::process::id(), unique());
+        raw(&admin, &format!("CREATE DATABASE {name}")).await;
+        let (base, _) = admin.rsplit_once('/').expect("a URL with a database");
+        Self::Postgres { url: format!("{base}/{name}"), admin, name }
+    }
+}
+
 impl Bed {
     pub async fn sqlite() -> Self {
         let folder = Folder::new();
@@ -34,14 +46,10 @@ impl Bed {
     }
 
     pub async fn postgres() -> Self {
-        let admin = std::env::var("STOA_TEST_POSTGRES")
-            .expect("STOA_TEST_POSTGRES names no server: run `make test`, which starts one");
-        let name = format!("stoa_test_{}_{}", std::process::id(), unique());
-        raw(&admin, &format!("CREATE DATABASE {name}")).await;
-        let (base, _) = admin.rsplit_once('/').expect("a URL with a database");
-        let url = format!("{base}/{name}");
-        let store = postgres::open(&url, options(true)).await.expect("opens");
-        Self { store, place: Database::Postgres { url, admin, name } }
+        let place = Database::empty_postgres().await;
+        let Database::Postgres { url, .. } = &place else { unreachable!("it is Postgres") };
+        let store = postgres::open(url, options(true)).await.expect("opens");
+        Self { store, place }
     }
 
     /// Another node on the same database.
@@ -153,7 +161,7 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
 
 /// Small pools: many tests share one server.
 pub fn options(migrate: bool) -> postgres::PgOptions {
-    postgres::PgOptions { writers: 3, readers: 3, vouched: true, migrate }
+    postgres::PgOptions { writers: 3, readers: 3, vouched: true, migrate, ..postgres::PgOptions::default() }
 }
 
 /// Runs SQL that only tests run.

@@ -16,7 +16,7 @@ impl Actor {
         if let Some(saving) = self.saving.take() {
             match saving.await {
                 Ok(Saved::Yes(head)) => saved = Some(head),
-                Ok(Saved::Void) | Err(StoreError::Unavailable(_)) => {}
+                Ok(Saved::Void) | Err(StoreError::Unavailable(_) | StoreError::Fenced) => {}
                 Err(StoreError::Refused(_) | StoreError::Damaged(_)) => self.refuse_flying(),
             }
         }

@@ -55,7 +55,7 @@ impl Actor {
         match outcome {
             Ok(Saved::Yes(head)) => self.saved(head).await,
             Ok(Saved::Void) => self.broken = true,
-            Err(StoreError::Unavailable(_)) => {
+            Err(StoreError::Unavailable(_) | StoreError::Fenced) => {
                 let since = *self.failing.get_or_insert_with(|| {
                     self.hub.metrics.documents_unsaved.inc();
                     Instant::now()
