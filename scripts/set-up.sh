@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools that are named, or says what to install: set-up.sh rust node postgres chromium coturn netns strace
+# Installs the tools that are named, or says what to install: set-up.sh rust node postgres redis chromium coturn netns strace
 # Only a root user on a Debian-like system gets packages installed; everybody else gets the command to run.
 . "$(dirname "$0")/common.sh"
 
@@ -26,6 +26,10 @@ wants_node() {
 
 wants_postgres() {
     postgres_bin >/dev/null || packages+=(postgresql)
+}
+
+wants_redis() {
+    has redis-server || packages+=(redis-server)
 }
 
 wants_chromium() {

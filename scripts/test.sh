@@ -4,7 +4,7 @@
 . "$root/scripts/find.sh"
 
 if [ "${1:-}" != inside ]; then
-    scripts/set-up.sh rust node postgres chromium coturn netns strace
+    scripts/set-up.sh rust node postgres redis chromium coturn netns strace
     npm_install web
     npm_install tests/browser
     npm_install tests/yjs

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs a command beside a database and a TURN server of its own, and stops everything again, also on failure and
+# Runs a command beside a database, a Redis and a TURN server of its own, and stops everything again, also on failure and
 # interrupt:
 #
 #     scripts/with-services.sh cargo test --test it kill::
 #
 # The command finds the database in STOA_TEST_POSTGRES, the URL of a superuser's connection; tests make their own
-# databases with it. One that is set already is used as it is. The TURN server is coturn with the configuration that is
+# databases with it. One that is set already is used as it is. STOA_TEST_REDIS is the URL of the Redis, which keeps
+# nothing; tests that stop, starve or kill one start their own beside it. The TURN server is coturn with the configuration that is
 # shipped, on addresses of this machine alone: STOA_TEST_TURN_PORT is where it listens, STOA_TEST_TURN_SECRET_FILE has
 # its secret, STOA_TEST_TURN_LOG what it says.
 . "$(dirname "$0")/common.sh"
@@ -15,8 +16,9 @@
 
 folder=""
 services=()
-# Coturn gets another signal than Postgres: what a script starts in the background ignores interrupts, and it keeps to that.
+# These get another signal than Postgres: what a script starts in the background ignores interrupts, and they keep to that.
 coturn=""
+redis=""
 child=""
 
 # A port below the range that the system hands out by itself. Somebody may take it before the service does; then the
@@ -61,6 +63,33 @@ start_postgres() {
     done
     cat "$folder/postgres.log" >&2
     die "Postgres did not start in $attempt attempts"
+}
+
+start_redis() {
+    if [ -n "${STOA_TEST_REDIS:-}" ]; then
+        say "Redis: using STOA_TEST_REDIS as it is set"
+        return
+    fi
+    has redis-server || die "Redis is missing; scripts/set-up.sh redis tells how to get it"
+    local port pid attempt
+    for attempt in 1 2 3 4 5; do
+        port=$(free_port)
+        # It keeps nothing: no snapshots, no log of commands.
+        "${as_service[@]}" redis-server --port "$port" --bind 127.0.0.1 --dir "$folder" --save '' --appendonly no \
+            >"$folder/redis.log" 2>&1 &
+        pid=$!
+        while kill -0 "$pid" 2>/dev/null; do
+            if grep -q 'Ready to accept connections' "$folder/redis.log"; then
+                redis=$pid
+                export STOA_TEST_REDIS="redis://127.0.0.1:$port"
+                say "Redis: $(redis-server --version | sed -n 's/.* v=\([^ ]*\).*/\1/p') on port $port"
+                return
+            fi
+            sleep 0.1
+        done
+    done
+    cat "$folder/redis.log" >&2
+    die "Redis did not start in $attempt attempts"
 }
 
 # Made before coturn starts: its threads would lock each other out while they make it, and refuse good credentials
@@ -113,10 +142,10 @@ stop_all() {
         kill -INT "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
-    if [ -n "$coturn" ]; then
-        kill -TERM "$coturn" 2>/dev/null || true
-        wait "$coturn" 2>/dev/null || true
-    fi
+    for pid in $coturn $redis; do
+        kill -TERM "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     [ -z "$folder" ] || rm -rf "$folder"
 }
 trap stop_all EXIT
@@ -133,6 +162,7 @@ elif has setpriv; then
     as_service=(setpriv --pdeathsig TERM)
 fi
 start_postgres
+start_redis
 start_coturn
 
 # In a process group of its own, so that an interrupt reaches everything that it started.

@@ -9,9 +9,14 @@
 //! canary are the bus's own.
 
 mod local;
+pub mod redis;
+mod resp;
+mod wire;
 
 pub use crate::node::BootId;
 pub use local::Local;
+pub use redis::Redis;
+pub use wire::ClusterKey;
 
 use bytes::Bytes;
 use std::sync::Arc;

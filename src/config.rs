@@ -19,6 +19,7 @@ mod issuer;
 mod limits;
 mod net;
 mod page;
+mod redis;
 mod secret;
 mod source;
 mod store;
@@ -29,6 +30,7 @@ pub use issuer::{IssuerConfig, JwksSource, Realm};
 pub use limits::Limits;
 pub use net::{Cidr, Origin, Origins, PublicUrl};
 pub use page::{LoginUrl, PageConfig};
+pub use redis::{ClusterConfig, Password, Prefix, RedisUrl};
 pub use secret::Secret;
 pub(crate) use secret::read_small;
 pub use source::{ConfigError, Layers, Setting, Source, flag_of, variable_of};
@@ -55,6 +57,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where what is said is kept.
     pub store: StoreConfig,
+    /// Where other nodes are rung; `None` is a node that is alone.
+    pub cluster: Option<ClusterConfig>,
     /// Whose tokens are believed. Empty only with `--dev`.
     pub issuers: Vec<IssuerConfig>,
     /// Allowed difference between the issuers' clocks and this one.
@@ -154,7 +158,7 @@ impl Config {
             return Err(r.error_at("listen", message));
         }
         let store = StoreConfig::read(r)?;
-        refuse_cluster(r)?;
+        let cluster = ClusterConfig::read(r, &store.database)?;
         let (issuers, tables) = read_issuers(r)?;
         let leeway = Duration::from_secs(r.number("leeway_seconds", 10, 0..=LEEWAY_MAX_S)?);
         let jwks_refresh = Duration::from_secs(r.number("jwks_refresh_seconds", 300, 1..=86_400)?);
@@ -180,6 +184,7 @@ impl Config {
             listen,
             dev: dev.then(|| Dev::of(&issuers, &store)),
             store,
+            cluster,
             issuers,
             leeway,
             jwks_refresh,
@@ -214,14 +219,6 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no time such as 90, 15m or 2h"))?;
     number.checked_mul(unit).ok_or_else(|| format!("`{text}` is too long"))
-}
-
-/// The cluster does not exist yet. Taking the address and running alone would split rooms between nodes.
-fn refuse_cluster(r: &mut Reader) -> Result<(), ConfigError> {
-    let refuse = |_: &_| -> Result<String, String> {
-        Err("is set, but there is no cluster yet: this version runs as one node, without Redis".into())
-    };
-    r.optional("redis_url", refuse).map(drop)
 }
 
 /// The issuer of the flags, then those of the tables, with the settings of the tables.

@@ -1,6 +1,8 @@
 //! Prometheus metrics (OpenMetrics text).
 
-use crate::gateway::Counters;
+mod bus;
+
+use crate::{cluster::Redis, gateway::Counters};
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
@@ -156,6 +158,11 @@ impl Metrics {
     /// Adds what the gateway counts. Called once.
     pub fn add_edge(&self, counters: Arc<Counters>) {
         self.registry.lock().register_collector(Box::new(Edge(counters)));
+    }
+
+    /// Adds what the bus counts. Called once, where there is more than one node.
+    pub fn add_bus(&self, bus: Arc<Redis>) {
+        self.registry.lock().register_collector(Box::new(bus::BusMetrics(bus)));
     }
 
     /// All counters at zero.

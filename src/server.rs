@@ -75,6 +75,8 @@ struct Started {
 }
 
 async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
+    // Taking the address and running alone would split rooms between nodes.
+    anyhow::ensure!(config.cluster.is_none(), "redis_url: this version runs as one node, without Redis");
     let lock = lock_store(config)?;
     let (store, lanes) = open_store(config).await?;
     let guests = guest_secret(&store).await?;
@@ -120,7 +122,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
     // The one line on standard output: scripts wait for it.
     println!("listening on {scheme}://{address}");
     tracing::info!(%address, dev = config.dev.is_some(), "listening");
-    let api = api::Api { hub: hub.clone(), login, ice, config: config.clone(), ready: ready.clone() };
+    let api = api::Api { hub: hub.clone(), login, ice, config: config.clone(), ready: ready.clone(), bus: None };
     let router = api::router(api);
     let serving = tokio::spawn(gateway::serve(listener, tls, router, endpoint, running.edge.clone()));
     Ok(Started { store, hub, ready, running, serving, _lock: lock })

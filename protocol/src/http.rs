@@ -312,9 +312,20 @@ bodies! {
         store: Option<String>,
         /// The operator vouches for the store, whose settings alone would have been refused.
         vouched: bool,
+        /// Whether other nodes are heard; absent where there is one node only. Without it the server goes on, and what
+        /// others commit comes up to a second later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bus: Option<BusReadiness>,
         /// Key sets that never gave a key: their issuers' users cannot log in.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing_key_sets: Vec<String>,
+    }
+    /// How nodes hear each other.
+    BusReadiness {
+        /// Whether they do.
+        up: bool,
+        /// What carries it, and what is wrong.
+        says: String,
     }
     /// Somebody was let in by name.
     LoggedIn {

@@ -107,9 +107,17 @@ pub(super) struct ServeFlags {
     listen: Option<String>,
     #[command(flatten)]
     store: StoreFlags,
-    /// The cluster's Redis; refused, for there is no cluster yet [env: STOA_REDIS_URL]
-    #[arg(long, value_name = "URL", help_heading = "Store")]
+    /// The Redis through which several nodes on one Postgres ring each other: redis://[user][:password@]host[:port], or
+    /// rediss:// for TLS [env: STOA_REDIS_URL]
+    #[arg(long, value_name = "URL", help_heading = "Cluster")]
     redis_url: Option<String>,
+    /// What the names of Redis' channels begin with; the same on every node [env: STOA_REDIS_PREFIX] [default: stoa]
+    #[arg(long, value_name = "TEXT", help_heading = "Cluster")]
+    redis_prefix: Option<String>,
+    /// The file of the key that signs what nodes say, at least 32 bytes, the same on every node; by default it is made
+    /// of a secret in the database [env: STOA_CLUSTER_KEY_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    cluster_key_file: Option<String>,
     #[command(flatten)]
     issuer: IssuerFlags,
     /// Where browsers find the server, with its path prefix; its origin is always allowed [env: STOA_PUBLIC_URL]
@@ -161,6 +169,8 @@ impl ServeFlags {
         let layers = self.issuer.add_to(self.store.layers()?);
         let layers = one(layers, "listen", &self.listen);
         let layers = one(layers, "redis_url", &self.redis_url);
+        let layers = one(layers, "redis_prefix", &self.redis_prefix);
+        let layers = one(layers, "cluster_key_file", &self.cluster_key_file);
         let layers = one(layers, "public_url", &self.public_url);
         let layers = many(layers, "allowed_origin", &self.allowed_origin);
         let layers = many(layers, "frame_ancestor", &self.frame_ancestor);

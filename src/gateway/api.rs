@@ -39,7 +39,7 @@ use std::{
 };
 use stoa_protocol::{
     ErrorCode, Fault, UserId,
-    http::{Access, Method, Operation, Readiness},
+    http::{Access, BusReadiness, Method, Operation, Readiness},
     limits,
 };
 
@@ -55,7 +55,12 @@ pub struct Api {
     pub config: Arc<Config>,
     /// Whether the server takes work; false while it stops.
     pub ready: Arc<AtomicBool>,
+    /// Looks at the bus between nodes; `None` where there is one node only.
+    pub bus: Option<BusProbe>,
 }
+
+/// Tells whether other nodes are heard, and whether that is so much this node's own fault that it should not take work.
+pub type BusProbe = Arc<dyn Fn() -> (BusReadiness, bool) + Send + Sync>;
 
 /// What the requests share.
 struct Shared {

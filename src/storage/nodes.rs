@@ -137,7 +137,8 @@ pub trait Nodes: Send + Sync {
     async fn renew(&self, boot: BootId, name: &str, first: bool, now: Millis) -> Result<Lease>;
     /// The nodes that live and those that died within [`DEAD_KEPT_MS`], by boot id.
     async fn nodes(&self, now: Millis) -> Result<Vec<NodeRow>>;
-    /// What moved since a mark; without one, where to begin. Costs by what was written since, not by what there is.
+    /// What moved since a mark; without one, where to begin. Costs by what was written since, or since the oldest
+    /// transaction began that is still open, and not by what there is.
     async fn heads(&self, since: Option<&HeadsMark>) -> Result<Moved>;
     /// The ends of these rooms' logs; missing ones are absent.
     async fn heads_of(&self, rooms: &[RoomId]) -> Result<HashMap<RoomId, Head>>;

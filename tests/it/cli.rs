@@ -113,13 +113,16 @@ fn no_secret_is_shown() {
     let folder = Folder::new();
     let secret_file = folder.file("secret", format!("{SECRET}\n"));
     let url = "postgres://stoa:hunter2hunter2@db.example/stoa?password=hunter2hunter2";
-    let by_variable = [("STOA_SECRET", SECRET), ("STOA_DATABASE_URL", url)];
+    let redis = "rediss://stoa:hunter2hunter2@cache.example:6380";
+    let by_variable = [("STOA_SECRET", SECRET), ("STOA_DATABASE_URL", url), ("STOA_REDIS_URL", redis)];
     let by_file = [("STOA_SECRET_FILE", secret_file.as_str()), ("STOA_DATABASE_URL", url)];
     let broken = [("STOA_SECRET", SECRET), ("STOA_DATABASE_URL", url), ("STOA_DRAIN_SECONDS", "x")];
     let both = [("STOA_SECRET", SECRET), ("STOA_SECRET_FILE", &secret_file)];
     let no_scheme = [("STOA_DATABASE_URL", "hunter2hunter2@db"), ("STOA_SECRET", SECRET)];
     let wrong_port = [("STOA_DATABASE_URL", "postgres://a:hunter2hunter2@db:x/"), ("STOA_SECRET", SECRET)];
-    for variables in [&by_variable[..], &by_file, &broken, &both, &no_scheme, &wrong_port] {
+    let no_redis = [("STOA_SECRET", SECRET), ("STOA_REDIS_URL", "hunter2hunter2@cache")];
+    let no_cluster = [("STOA_SECRET", SECRET), ("STOA_REDIS_URL", redis)];
+    for variables in [&by_variable[..], &by_file, &broken, &both, &no_scheme, &wrong_port, &no_redis, &no_cluster] {
         for arguments in
             [["config", "check"].as_slice(), &["config", "check", "--help"], &["serve", "--help"], &["serve", "--x"]]
         {
@@ -130,6 +133,7 @@ fn no_secret_is_shown() {
     }
     let shown = stoa(&folder, &["config", "check"], &by_variable).out;
     assert!(shown.contains("db.example/stoa"), "{shown}");
+    assert!(shown.contains("rediss://stoa@cache.example:6380 (password hidden)"), "{shown}");
     // A file that cannot be read must not be quoted either.
     let file = folder.file("broken.toml", format!("database_url = '{url}'\nsecret_file = {SECRET}\n"));
     let ended = stoa(&folder, &["config", "check", "--config", &file], &[]);

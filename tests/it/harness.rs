@@ -7,11 +7,13 @@
 mod client;
 pub mod commands;
 mod journal;
+mod redis;
 mod server;
 mod token;
 
 pub use client::{Client, Memory, request};
 pub use journal::{Entry, Journal};
+pub use redis::{Redis, redis_cli};
 pub use server::{Backend, Server, Setup};
 pub use token::Token;
 

@@ -3,6 +3,7 @@
 mod arrows;
 mod auth;
 mod boards;
+mod bus;
 mod calls;
 mod cli;
 mod documents;

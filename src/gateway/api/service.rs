@@ -39,10 +39,12 @@ async fn look(api: &Api) -> Readiness {
     let draining = !api.ready.load(Ordering::Acquire);
     let store = tokio::time::timeout(STORE_ANSWERS, api.hub.store_health()).await;
     let store = store.ok().and_then(Result::ok);
+    let (bus, wedged) = api.bus.as_ref().map(|probe| probe()).unzip();
     Readiness {
-        ready: store.is_some() && !draining,
+        ready: store.is_some() && !draining && !wedged.unwrap_or(false),
         draining,
         store,
+        bus,
         vouched: api.config.store.vouched,
         missing_key_sets: api.hub.verifier().missing_sets(),
     }

@@ -439,7 +439,9 @@ async fn old_moves_are_neither_read_nor_kept() {
     becomes(url, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'moves_xact'", |scans| scans >= LOOKS)
         .await;
     let read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'moves_xact'";
-    assert!(number(url, read).await < 10 * LOOKS);
+    // All looks together less than what one would cost that reads everything. A transaction that is open meanwhile,
+    // another test's too, has each look read what came after it.
+    assert!(number(url, read).await < 20_000);
     assert_eq!(number(url, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'moves'").await, 0);
 
     let quick = postgres::PgOptions { upkeep: Duration::from_millis(5), ..options(false) };
