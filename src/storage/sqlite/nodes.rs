@@ -98,7 +98,8 @@ const LOOK: &str = "
       FROM (SELECT DISTINCT value ->> 0 AS room, value ->> 1 AS who FROM m, json_each(m.markers)) AS x
      CROSS JOIN markers k ON k.room = x.room AND k.user_id = x.who
     UNION ALL
-    SELECT 6, d.room, d.document, d.epoch, d.head, NULL
+    SELECT 6, d.room, d.document, d.epoch, max(d.head, coalesce((SELECT max(u.seq) FROM document_updates u
+        WHERE u.room = d.room AND u.document = d.document), 0)), NULL
       FROM (SELECT DISTINCT value ->> 0 AS room, value ->> 1 AS document FROM m, json_each(m.documents)) AS x
      CROSS JOIN document_states d ON d.room = x.room AND d.document = x.document";
 
