@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common.sh"
 
 if [ "${1:-}" != inside ]; then
-    scripts/set-up.sh rust node postgres
+    scripts/set-up.sh rust node postgres redis coturn
     npm_install web
     npm_install tests/load/peers
     step "the page" npm --prefix web run build

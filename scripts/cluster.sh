@@ -8,7 +8,7 @@ nodes=3
 port=${STOA_CLUSTER_PORT:-8080}
 
 if [ "${1:-}" != inside ]; then
-    scripts/set-up.sh rust node postgres redis haproxy prometheus
+    scripts/set-up.sh rust node postgres redis coturn haproxy prometheus
     npm_install web
     step "the page" npm --prefix web run build
     step "the server" cargo build --locked --package stoa

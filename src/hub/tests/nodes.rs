@@ -134,6 +134,16 @@ impl Nodes {
     }
 }
 
+/// Ada and Ben in a room, each on a node of their own.
+async fn together() -> (Nodes, Client, Client) {
+    let nodes = Nodes::new(2).await;
+    let mut ada = nodes.nodes[0].enter("ada").await;
+    ada.create("r", &["ben"]).await;
+    let mut ben = nodes.nodes[1].enter("ben").await;
+    ben.open("r").await;
+    (nodes, ada, ben)
+}
+
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -150,11 +160,7 @@ fn texts(frames: &[Value]) -> Vec<String> {
 
 #[tokio::test]
 async fn what_is_said_on_one_node_is_heard_on_another_and_answered_in_order() {
-    let nodes = Nodes::new(2).await;
-    let mut ada = nodes.nodes[0].enter("ada").await;
-    ada.create("r", &["ben"]).await;
-    let mut ben = nodes.nodes[1].enter("ben").await;
-    ben.open("r").await;
+    let (nodes, mut ada, mut ben) = together().await;
     for at in 0..5 {
         ada.send("r", &format!("a{at}"), &format!("from ada {at}")).await;
         ben.send("r", &format!("b{at}"), &format!("from ben {at}")).await;
@@ -174,11 +180,7 @@ async fn what_is_said_on_one_node_is_heard_on_another_and_answered_in_order() {
 
 #[tokio::test]
 async fn a_lost_ring_costs_a_second_and_no_message() {
-    let nodes = Nodes::new(2).await;
-    let mut ada = nodes.nodes[0].enter("ada").await;
-    ada.create("r", &["ben"]).await;
-    let mut ben = nodes.nodes[1].enter("ben").await;
-    ben.open("r").await;
+    let (nodes, mut ada, mut ben) = together().await;
     nodes.pass(secs(2)).await;
     nodes.cut(0, true);
     ada.send("r", "k", "not rung").await;
@@ -255,11 +257,7 @@ async fn people_of_a_dead_node_are_gone_within_fifteen_seconds_and_not_before_th
 
 #[tokio::test]
 async fn without_the_bus_presence_stays_as_last_known_and_is_mended_when_it_is_back() {
-    let nodes = Nodes::new(2).await;
-    let mut ada = nodes.nodes[0].enter("ada").await;
-    ada.create("r", &["ben"]).await;
-    let mut ben = nodes.nodes[1].enter("ben").await;
-    ben.open("r").await;
+    let (nodes, mut ada, mut ben) = together().await;
     nodes.pass(secs(8)).await;
     nodes.cut(1, true);
     ben.session.closed(false);
@@ -299,11 +297,7 @@ async fn typing_and_read_markers_are_told_on_every_node() {
 #[tokio::test]
 async fn a_ban_and_a_revoked_token_end_connections_of_other_nodes_within_a_second_with_and_without_the_bus() {
     for cut in [false, true] {
-        let nodes = Nodes::new(2).await;
-        let mut ada = nodes.nodes[0].enter("ada").await;
-        ada.create("r", &["ben"]).await;
-        let mut ben = nodes.nodes[1].enter("ben").await;
-        ben.open("r").await;
+        let (nodes, mut ada, mut ben) = together().await;
         nodes.pass(secs(2)).await;
         nodes.cut(0, cut);
         ada.ask(json!({"type": "member.ban", "room": "r", "key": "ban", "user": "ben"})).await;
@@ -320,11 +314,7 @@ async fn a_ban_and_a_revoked_token_end_connections_of_other_nodes_within_a_secon
 #[tokio::test]
 async fn a_deleted_room_is_closed_on_every_node() {
     for cut in [false, true] {
-        let nodes = Nodes::new(2).await;
-        let mut ada = nodes.nodes[0].enter("ada").await;
-        ada.create("r", &["ben"]).await;
-        let mut ben = nodes.nodes[1].enter("ben").await;
-        ben.open("r").await;
+        let (nodes, mut ada, mut ben) = together().await;
         nodes.pass(secs(2)).await;
         nodes.cut(0, cut);
         nodes.nodes[0].hub.delete_room(&RoomId::new("r").expect("legal")).await.expect("deleted");
@@ -351,11 +341,7 @@ async fn a_session_that_comes_to_another_node_ends_its_older_connection() {
 
 #[tokio::test]
 async fn a_node_whose_lease_ran_out_writes_nothing_and_goes_on_under_another_name() {
-    let nodes = Nodes::new(2).await;
-    let mut ada = nodes.nodes[0].enter("ada").await;
-    ada.create("r", &["ben"]).await;
-    let mut ben = nodes.nodes[1].enter("ben").await;
-    ben.open("r").await;
+    let (nodes, mut ada, mut ben) = together().await;
     nodes.pass(secs(6)).await;
     // As after a freeze: time has passed, and this node has done nothing in it.
     nodes.shared.clock.advance(secs(60));
@@ -371,11 +357,7 @@ async fn a_node_whose_lease_ran_out_writes_nothing_and_goes_on_under_another_nam
 
 #[tokio::test]
 async fn a_call_goes_over_two_nodes_and_outlives_the_bus() {
-    let nodes = Nodes::new(2).await;
-    let mut ada = nodes.nodes[0].enter("ada").await;
-    ada.create("r", &["ben"]).await;
-    let mut ben = nodes.nodes[1].enter("ben").await;
-    ben.open("r").await;
+    let (nodes, mut ada, mut ben) = together().await;
     nodes.pass(secs(2)).await;
     let started =
         ada.ask(json!({"type": "call.start", "room": "r", "key": "start", "ring": ["ben"], "media": "audio"})).await;
