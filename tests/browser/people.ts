@@ -7,6 +7,9 @@ export { expect };
 /** So many short messages are elements at the same time in any case. */
 const MOUNTED = 20;
 
+/** Longer than the list takes a pause in scrolling for its end. */
+const QUIET_MS = 250;
+
 /** Somebody in a tab of a browser of their own. */
 export class Person {
   readonly page: Page;
@@ -70,9 +73,20 @@ export class Person {
     return part;
   }
 
-  /** Waits until the messages stand still: while they are scrolled they take no pointer. */
+  /**
+   * Waits until the messages stand still: while they are scrolled they take no pointer, and rows that were measured on the
+   * way are put right a moment after the last of it.
+   */
   async still(): Promise<void> {
-    await expect(this.timeline.locator(".rows > div").first()).toHaveCSS("pointer-events", "auto");
+    await this.timeline.evaluate(async (box, quietMs) => {
+      const rows = box.querySelector<HTMLElement>(".rows > div") as HTMLElement;
+      let [top, since] = [box.scrollTop, performance.now()];
+      while (performance.now() - since < quietMs) {
+        await new Promise(requestAnimationFrame);
+        if (box.scrollTop === top && getComputedStyle(rows).pointerEvents !== "none") continue;
+        [top, since] = [box.scrollTop, performance.now()];
+      }
+    }, QUIET_MS);
   }
 
   /** Does something with a message by its menu. */
