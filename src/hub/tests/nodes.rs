@@ -314,7 +314,7 @@ async fn a_ban_and_a_revoked_token_end_connections_of_other_nodes_within_a_secon
 #[tokio::test]
 async fn a_deleted_room_is_closed_on_every_node() {
     for cut in [false, true] {
-        let (nodes, mut ada, mut ben) = together().await;
+        let (nodes, _ada, mut ben) = together().await;
         nodes.pass(secs(2)).await;
         nodes.cut(0, cut);
         nodes.nodes[0].hub.delete_room(&RoomId::new("r").expect("legal")).await.expect("deleted");
