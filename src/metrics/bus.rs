@@ -32,17 +32,17 @@ impl Collector for BusMetrics {
             ("reconnects", "Connections to Redis that were made anew", reconnects),
         ] {
             let counter = ConstCounter::new(counter.load(Ordering::Relaxed));
-            let name = format!("stoa_bus_{name}");
+            let name = format!("bus_{name}");
             let metric = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
         let up = ConstGauge::new(i64::from(self.0.health().up));
         let help = "Whether messages between nodes come through";
-        up.encode(encoder.encode_descriptor("stoa_bus_up", help, None, up.metric_type())?)?;
+        up.encode(encoder.encode_descriptor("bus_up", help, None, up.metric_type())?)?;
         // Before the first one there is no age to tell.
         let Some(age_ms) = self.0.canary_age_ms() else { return Ok(()) };
         let age = ConstGauge::new(age_ms as f64 / 1_000.0);
         let help = "Seconds since a message of this node came back to it";
-        age.encode(encoder.encode_descriptor("stoa_bus_canary_age_seconds", help, None, age.metric_type())?)
+        age.encode(encoder.encode_descriptor("bus_canary_age_seconds", help, None, age.metric_type())?)
     }
 }
