@@ -36,7 +36,7 @@ pub use conn::Conn;
 pub use documents::{DocumentCell, Replica, content_json};
 pub use ice::{IceSource, NoIce};
 pub use links::{Lead, Terms, guest_name};
-pub use nodes::{Cluster, DEAD_GRACE_MS};
+pub use nodes::Cluster;
 pub use room::RoomCell;
 pub use session::HubSession;
 

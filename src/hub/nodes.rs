@@ -10,7 +10,6 @@ mod hear;
 mod lease;
 mod rooms;
 
-pub use elsewhere::DEAD_GRACE_MS;
 pub use heads::run as look;
 pub use lease::run as keep_lease;
 pub use rooms::{Here, Rest};
@@ -220,11 +219,6 @@ impl Nodes {
     /// Whether what other nodes say comes through: then what they do not say is so.
     pub(super) fn hears(&self) -> bool {
         self.alone || self.bus.health().up
-    }
-
-    /// How it is with the bus; `None` where there is none.
-    pub fn bus_health(&self) -> Option<crate::cluster::BusHealth> {
-        (!self.alone).then(|| self.bus.health())
     }
 }
 
