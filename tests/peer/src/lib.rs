@@ -9,6 +9,7 @@ mod link;
 mod media;
 mod numbers;
 mod participant;
+mod sdp;
 mod socket;
 
 pub use handle::{Options, Peer, Report};

@@ -3,11 +3,12 @@
 use crate::{
     media::Media,
     numbers::{Incoming, Outgoing},
+    sdp::{Dtls, tracks_of, ufrags, within_offer},
 };
 use anyhow::Context;
 use async_trait::async_trait;
-use std::{collections::BTreeMap, sync::Arc};
-use stoa_protocol::{CallLinkId, IceServers, Signal, TrackId};
+use std::sync::Arc;
+use stoa_protocol::{CallLinkId, IceServers, Signal};
 use tokio::sync::mpsc;
 use webrtc::{
     data_channel::{DataChannel, DataChannelEvent},
@@ -269,11 +270,11 @@ impl Link {
             self.offered = None;
             self.wants = true;
         }
-        self.take_remote(RTCSessionDescription::offer(sdp)?).await?;
+        self.take_remote(RTCSessionDescription::offer(sdp.clone())?).await?;
         let answer = self.pc.create_answer(None).await?;
         let tracks = tracks_of(&answer.sdp)?;
         let dtls = *self.dtls.get_or_insert(Dtls::of(&answer.sdp).context("an answer names its side of DTLS")?);
-        let sdp = dtls.put_into(&answer.sdp);
+        let sdp = within_offer(&sdp, &dtls.put_into(&answer.sdp));
         self.pc.set_local_description(answer).await?;
         self.outgoing.say(Signal::Answer { sdp, offer: n, tracks });
         Ok(())
@@ -329,41 +330,6 @@ impl Link {
     }
 }
 
-/// A side of DTLS. It stays for the life of the association (RFC 8842, section 5.5). This stack keeps to it, but its
-/// answers always say `active`, also where the other end became that when it answered first: browsers refuse them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dtls {
-    Active,
-    Passive,
-}
-
-impl Dtls {
-    /// The side that an answer says its sender is.
-    fn of(answer: &str) -> Option<Self> {
-        answer.lines().find_map(|line| match line.trim_end() {
-            "a=setup:active" => Some(Self::Active),
-            "a=setup:passive" => Some(Self::Passive),
-            _ => None,
-        })
-    }
-
-    fn other(self) -> Self {
-        match self {
-            Self::Active => Self::Passive,
-            Self::Passive => Self::Active,
-        }
-    }
-
-    /// The answer as one of this side.
-    fn put_into(self, answer: &str) -> String {
-        let [old, new] = match self {
-            Self::Active => ["a=setup:passive\r\n", "a=setup:active\r\n"],
-            Self::Passive => ["a=setup:active\r\n", "a=setup:passive\r\n"],
-        };
-        answer.replace(old, new)
-    }
-}
-
 /// How a state is told to whoever looks.
 pub fn is_up(state: RTCPeerConnectionState) -> bool {
     state == RTCPeerConnectionState::Connected
@@ -376,46 +342,4 @@ fn ice_servers(ice: &IceServers) -> Vec<RTCIceServer> {
         credential: server.credential.clone().unwrap_or_default(),
     };
     ice.servers.iter().map(server).collect()
-}
-
-/// The ICE names in a description.
-fn ufrags(sdp: &str) -> Vec<String> {
-    sdp.lines().filter_map(|line| line.strip_prefix("a=ice-ufrag:")).map(|ufrag| ufrag.trim().to_owned()).collect()
-}
-
-/// Which track each section that sends carries: its `a=msid` names the stream and the track (RFC 8830).
-fn tracks_of(sdp: &str) -> anyhow::Result<BTreeMap<String, TrackId>> {
-    let mut tracks = BTreeMap::new();
-    for section in sdp.split("\r\nm=").skip(1) {
-        let value = |name: &str| section.lines().find_map(|line| line.strip_prefix(name));
-        let track = value("a=msid:").and_then(|msid| msid.split_whitespace().nth(1));
-        if let (Some(mid), Some(track)) = (value("a=mid:"), track) {
-            tracks.insert(mid.to_owned(), TrackId::new(track)?);
-        }
-    }
-    Ok(tracks)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_says_the_side_of_dtls_that_was_agreed_on() {
-        let answer = "m=audio 9 X 0\r\na=setup:active\r\nm=video 9 X 0\r\na=setup:active\r\n";
-        assert_eq!(Dtls::of(answer), Some(Dtls::Active));
-        assert_eq!(Dtls::Active.put_into(answer), answer);
-        let passive = Dtls::Active.other().put_into(answer);
-        assert_eq!(passive, answer.replace("active", "passive"));
-        assert_eq!(Dtls::of("a=setup:actpass\r\n"), None, "an offer says neither");
-    }
-
-    #[test]
-    fn a_description_names_its_tracks_and_its_ice() {
-        let sdp = "v=0\r\nm=audio 9 X 0\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=msid:s mic\r\nm=video 9 X 0\r\na=mid:1\r\n";
-        assert_eq!(ufrags(sdp), ["abcd"]);
-        let tracks = tracks_of(sdp).expect("legal ids");
-        assert_eq!(tracks.keys().collect::<Vec<_>>(), ["0"]);
-        assert_eq!(tracks["0"].as_str(), "mic");
-    }
 }
