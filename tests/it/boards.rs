@@ -7,6 +7,7 @@ mod lives;
 mod peer;
 mod plain;
 mod providers;
+mod siege;
 mod storm;
 mod unsaved;
 mod versions;

@@ -250,6 +250,17 @@ impl Peer {
         }
     }
 
+    /// Reads until the connection ends; tells the close code.
+    pub async fn ended(&mut self) -> String {
+        let user = self.user.clone();
+        loop {
+            if let Err(end) = within("the end of the connection", || user.clone(), self.next()).await {
+                self.socket = None;
+                return end;
+            }
+        }
+    }
+
     async fn next(&mut self) -> Result<(), String> {
         let socket = self.socket.as_mut().expect("connected");
         match socket.next().await {
