@@ -6,9 +6,10 @@
 #
 # The command finds the database in STOA_TEST_POSTGRES, the URL of a superuser's connection; tests make their own
 # databases with it. One that is set already is used as it is. STOA_TEST_REDIS is the URL of the Redis, which keeps
-# nothing; tests that stop, starve or kill one start their own beside it. The TURN server is coturn with the configuration that is
-# shipped, on addresses of this machine alone: STOA_TEST_TURN_PORT is where it listens, STOA_TEST_TURN_SECRET_FILE has
-# its secret, STOA_TEST_TURN_LOG what it says.
+# nothing. Tests that stop, starve or kill a Redis or a Postgres start their own beside them; STOA_POSTGRES_BIN is where
+# Postgres' programs are. The TURN server is coturn with the configuration that is shipped, on addresses of this machine
+# alone: STOA_TEST_TURN_PORT is where it listens, STOA_TEST_TURN_SECRET_FILE has its secret, STOA_TEST_TURN_LOG what it
+# says.
 . "$(dirname "$0")/common.sh"
 . "$root/scripts/find.sh"
 
@@ -37,12 +38,14 @@ free_port() {
 as_service=(env)
 
 start_postgres() {
+    local bin port attempt
+    # Tests that kill a Postgres or make one fail over start their own.
+    bin=$(postgres_bin) && export STOA_POSTGRES_BIN=$bin
     if [ -n "${STOA_TEST_POSTGRES:-}" ]; then
         say "Postgres: using STOA_TEST_POSTGRES as it is set"
         return
     fi
-    local bin port attempt
-    bin=$(postgres_bin) || die "Postgres is missing; scripts/set-up.sh postgres tells how to get it"
+    [ -n "$bin" ] || die "Postgres is missing; scripts/set-up.sh postgres tells how to get it"
     "${as_service[@]}" "$bin/initdb" -D "$folder/postgres" -U stoa --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync \
         >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log" >&2; die "initdb failed"; }
     for attempt in 1 2 3 4 5; do

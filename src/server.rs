@@ -114,6 +114,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Started> {
     hub.join().await.context("the node's lease")?;
     running.start(&hub, tasks);
     hub.resume_calls().await?;
+    hub.arrive().await;
     running.tracker.spawn(auth.verifier.keep_fresh(running.shutdown.clone()));
     if config.dev.is_some() {
         open_lobby(&hub).await?;

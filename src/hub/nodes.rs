@@ -4,6 +4,7 @@
 //! is heard goes through the same gate as one's own; what is lost on the way is found by the look at heads each second.
 //! Who lives is decided by the leases in the store alone.
 
+mod arrive;
 mod elsewhere;
 mod heads;
 mod hear;
@@ -34,7 +35,7 @@ use stoa_protocol::{
     CloseCode, Control, DocumentId, Epoch, LinkId, Millis, Presence, Profile, RoomId, Seq, SessionId, UserEvent, UserId,
 };
 use stoa_signaling::Retained;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Users of one message of a slice: some 64 KiB.
@@ -127,6 +128,8 @@ pub struct Nodes {
     said: AtomicU64,
     /// Nodes that were asked for their slice in this second.
     asked: Mutex<BTreeSet<BootId>>,
+    /// Grows when a node's whole slice was heard.
+    heard_slice: watch::Sender<u64>,
     lease: lease::Lease,
     /// Where the look at heads goes on.
     mark: Mutex<Option<HeadsMark>>,
@@ -168,6 +171,7 @@ impl Nodes {
             typing: Mutex::default(),
             said: AtomicU64::new(0),
             asked: Mutex::default(),
+            heard_slice: watch::Sender::new(0),
             lease: lease::Lease::new(boot, name),
             mark: Mutex::new(None),
             compare: AtomicBool::new(false),

@@ -42,6 +42,9 @@ impl Hub {
         self.need_reach()?;
         let cell = self.room(&open.room).await?;
         self.join_by_grant(&cell, conn).await?;
+        if let Some(since) = &open.since {
+            self.reach(&cell, since).await?;
+        }
         let attached = self.attach(&cell, conn, open.since.as_ref())?;
         match self.opened(&cell, conn, attached).await {
             Ok(opened) => {
@@ -70,6 +73,16 @@ impl Hub {
             self.commit(&cell.id, actor, Intent::Join, None).await?;
         }
         Ok(())
+    }
+
+    /// A client that comes from another node may have been told of more than was heard here: that is read first, or its
+    /// cursor would be taken for one of a log that was set back.
+    async fn reach(self: &Arc<Self>, cell: &Arc<RoomCell>, since: &Cursor) -> Result<(), Fault> {
+        let is_ahead = {
+            let live = cell.lock();
+            live.room.epoch() == &since.epoch && live.room.head() < since.seq
+        };
+        if is_ahead && !self.has_no_others() { self.heal(cell).await } else { Ok(()) }
     }
 
     fn attach(&self, cell: &Arc<RoomCell>, conn: &Arc<Conn>, since: Option<&Cursor>) -> Result<Attached, Fault> {

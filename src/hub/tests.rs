@@ -15,6 +15,7 @@ use stoa_protocol::{CloseCode, Millis, Role, RoomId};
 use stoa_rooms::Grant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod arrive;
 mod links;
 mod nodes;
 mod reach;

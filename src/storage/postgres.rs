@@ -14,6 +14,7 @@ mod documents;
 mod hot;
 mod links;
 mod nodes;
+mod origin;
 mod read;
 mod tx;
 mod upkeep;

@@ -7,13 +7,18 @@
 mod client;
 pub mod commands;
 mod journal;
+mod postgres;
+mod proxy;
 mod redis;
 mod server;
 mod token;
 
 pub use client::{Client, Memory, request};
 pub use journal::{Entry, Journal};
+pub use postgres::Postgres;
+pub use proxy::Proxy;
 pub use redis::{Redis, redis_cli};
+use server::free_port;
 pub use server::{Backend, Server, Setup, fresh_database};
 pub use token::Token;
 

@@ -1,13 +1,14 @@
 //! SIGKILL in the middle of load: what was acknowledged is there, once, in one order, for everybody.
 
-mod load;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod trace;
-mod verdict;
 
-use crate::harness::{Backend, Dice, Setup, is_long};
-use load::Load;
+use crate::{
+    harness::{Backend, Dice, Setup, is_long},
+    load::{Load, Pace, verdict},
+};
+use std::slice;
 
 /// Kills of the short form and of the long one.
 const KILLS: [u32; 2] = [6, 40];
@@ -19,7 +20,7 @@ fn kills() -> u32 {
 async fn killed_under_load(backend: Backend) {
     let mut dice = Dice::new("kill");
     let mut server = Setup::new(backend).without_rates().start().await;
-    let load = Load::start(&server, &mut dice).await;
+    let load = Load::start(slice::from_ref(&server), Pace::Flood, &mut dice).await;
     for kill in 1..=kills() {
         let acknowledged = load.acknowledged_beyond(20 + dice.below(400)).await;
         server.kill().await;
@@ -27,13 +28,13 @@ async fn killed_under_load(backend: Backend) {
         load.next_life();
         println!("{backend:?}: kill {kill} at {acknowledged} acknowledged messages");
     }
-    let outcome = load.finish(&server).await;
+    let outcome = load.finish().await;
     let wrong = verdict::judge(&outcome);
     assert!(wrong.is_empty(), "{} things are wrong:\n{}\n{}", wrong.len(), wrong.join("\n"), server.log());
     let wrong = verdict::compare_with_history(&outcome, &server).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     server.stop().await;
-    let wrong = verdict::compare_with_tables(&outcome, &server, backend).await;
+    let wrong = verdict::compare_with_tables(&outcome, &server.database_url(), backend).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     println!("{backend:?}: {}", outcome.summary());
 }

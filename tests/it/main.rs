@@ -15,6 +15,7 @@ mod hostile;
 mod http;
 mod journey;
 mod kill;
+mod load;
 mod raw;
 mod resume;
 mod store;

@@ -183,6 +183,11 @@ impl Elsewhere {
         self.slices.iter().filter(|(_, slice)| slice.beat_at + SILENT_MS > now).map(|(node, _)| *node).collect()
     }
 
+    /// Whether a node has told its whole slice.
+    pub fn has_slice_of(&self, node: BootId) -> bool {
+        self.slices.get(&node).is_some_and(|slice| slice.at.is_some())
+    }
+
     /// Nodes that have said something.
     pub fn nodes(&self) -> impl Iterator<Item = BootId> {
         self.slices.keys().copied()

@@ -171,6 +171,7 @@ impl Hub {
             OfNodes::Whole { n, first, last, users } => {
                 let changed = self.nodes.others.lock().part(from, n, first, last, users);
                 self.moved_elsewhere(changed);
+                self.nodes.heard_slice.send_modify(|count| *count += 1);
             }
             OfNodes::Beat { n } => {
                 let heard = self.nodes.others.lock().beat(from, n, now);
@@ -193,7 +194,7 @@ impl Hub {
     }
 
     /// Asks a node for its slice, once a second at most.
-    fn ask_slice(&self, of: BootId) {
+    pub(super) fn ask_slice(&self, of: BootId) {
         if self.nodes.asked.lock().insert(of) {
             self.nodes.say_to_nodes(|| OfNodes::Ask { of: of.to_string() });
         }

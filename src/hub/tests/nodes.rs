@@ -70,10 +70,10 @@ impl Bus for TestBus {
 }
 
 /// Nodes of one deployment.
-struct Nodes {
+pub(super) struct Nodes {
     shared: Shared,
     wires: Arc<Mutex<Wires>>,
-    nodes: Vec<World>,
+    pub(super) nodes: Vec<World>,
 }
 
 impl Nodes {
@@ -86,7 +86,7 @@ impl Nodes {
     }
 
     /// One more node; tells its place.
-    async fn begin(&mut self) -> usize {
+    pub(super) async fn begin(&mut self) -> usize {
         let (sender, heard) = mpsc::channel(WAITING);
         let boot = BootId::fresh();
         let at = {
@@ -103,7 +103,7 @@ impl Nodes {
     }
 
     /// Cuts a node off the bus, or takes it back.
-    fn cut(&self, at: usize, is_cut: bool) {
+    pub(super) fn cut(&self, at: usize, is_cut: bool) {
         let mut wires = self.wires.lock();
         let line = &mut wires.lines[at];
         line.is_cut = is_cut;
@@ -118,7 +118,7 @@ impl Nodes {
         self.nodes[at].stop.cancel();
     }
 
-    async fn pass(&self, time: Duration) {
+    pub(super) async fn pass(&self, time: Duration) {
         for _ in 0..time.as_millis().div_ceil(250) {
             self.shared.clock.advance(Duration::from_millis(250));
             self.settle().await;
@@ -135,7 +135,7 @@ impl Nodes {
 }
 
 /// Ada and Ben in a room, each on a node of their own.
-async fn together() -> (Nodes, Client, Client) {
+pub(super) async fn together() -> (Nodes, Client, Client) {
     let nodes = Nodes::new(2).await;
     let mut ada = nodes.nodes[0].enter("ada").await;
     ada.create("r", &["ben"]).await;
@@ -144,7 +144,7 @@ async fn together() -> (Nodes, Client, Client) {
     (nodes, ada, ben)
 }
 
-fn secs(seconds: u64) -> Duration {
+pub(super) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 

@@ -1,6 +1,6 @@
 //! Connections: their settings, their time limits, and what their failures mean.
 
-use super::{CONNECT, PgOptions};
+use super::{CONNECT, PgOptions, origin::Origin};
 use crate::storage::{Result, StoreError, rows::Cells};
 use sqlx::{
     Connection, Postgres, Row,
@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow},
     query::Query,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// How long a call waits for the server: a statement's time (`statement_timeout` below) and a lost packet's.
@@ -36,24 +36,38 @@ const READER: &str = "SET default_transaction_read_only = on; SET jit = off; SET
 pub struct Pools {
     write: PgPool,
     read: PgPool,
+    origin: Arc<Origin>,
 }
 
 impl Pools {
     /// Opens the first connection of either pool.
     pub async fn open(connect: &PgConnectOptions, options: &PgOptions) -> Result<Self> {
-        let write = pool(connect, options.writers.saturating_add(BESIDE), WRITER, options.vouched).await?;
-        let read = pool(connect, options.readers, READER, options.vouched).await?;
-        Ok(Self { write, read })
+        let origin = Arc::new(Origin::default());
+        let open = |most, settings| pool(connect, most, settings, options.vouched, origin.clone());
+        let write = open(options.writers.saturating_add(BESIDE), WRITER).await?;
+        let read = open(options.readers, READER).await?;
+        Ok(Self { write, read, origin })
     }
 
     /// A connection that reads.
     pub async fn reader(&self) -> Result<Conn> {
-        Ok(Conn::new(self.read.acquire().await.map_err(error)?))
+        self.acquire(&self.read).await
     }
 
     /// A connection that writes.
     pub async fn writer(&self) -> Result<Conn> {
-        Ok(Conn::new(self.write.acquire().await.map_err(error)?))
+        self.acquire(&self.write).await
+    }
+
+    async fn acquire(&self, pool: &PgPool) -> Result<Conn> {
+        match pool.acquire().await {
+            Ok(conn) => Ok(Conn::new(conn)),
+            Err(sqlx::Error::PoolTimedOut) => {
+                let why = self.origin.refusal().unwrap_or_else(|| "no connection is free".into());
+                Err(StoreError::Unavailable(why))
+            }
+            Err(cause) => Err(error(cause)),
+        }
     }
 
     /// A transaction of the batch writer. Connections that died while they were idle are passed over.
@@ -88,20 +102,33 @@ impl Pools {
     }
 }
 
-async fn pool(connect: &PgConnectOptions, most: u32, settings: &'static str, vouched: bool) -> Result<PgPool> {
+async fn pool(
+    connect: &PgConnectOptions,
+    most: u32,
+    settings: &'static str,
+    vouched: bool,
+    origin: Arc<Origin>,
+) -> Result<PgPool> {
     const PIN: &str = "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
+    let known = origin.clone();
     let options = PgPoolOptions::new()
         .max_connections(most)
         .acquire_timeout(ACQUIRE)
         // A busy lane's connection was heard a moment ago; testing it each time would be a round trip per batch.
         .test_before_acquire(false)
-        .before_acquire(|conn, meta| Box::pin(async move { Ok(meta.idle_for <= TESTED || conn.ping().await.is_ok()) }))
+        .before_acquire(move |conn, meta| {
+            let is_old = known.is_old(meta.age);
+            Box::pin(async move { Ok(!is_old && (meta.idle_for <= TESTED || conn.ping().await.is_ok())) })
+        })
         .after_connect(move |conn, _| {
+            let origin = origin.clone();
             Box::pin(async move {
                 sqlx::raw_sql(settings).execute(&mut *conn).await?;
                 // Pinned, so that a reload of the server's configuration cannot weaken what was examined.
                 if !vouched {
-                    sqlx::raw_sql(PIN).execute(conn).await?;
+                    sqlx::raw_sql(PIN).execute(&mut *conn).await?;
+                    // What keeps commits in another way has other ways than timelines too.
+                    origin.examine(conn).await?;
                 }
                 Ok(())
             })

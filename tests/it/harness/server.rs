@@ -267,7 +267,7 @@ async fn collect(stream: impl AsyncRead + Unpin, log: Arc<Mutex<String>>) {
 
 /// A port below the range that the system gives to outgoing connections (from 32,768 on): a client that dials while
 /// its server is down could otherwise be given the server's own port, and talk to itself.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = 12_000 + u16::from_le_bytes(random_bytes()[..2].try_into().expect("two bytes")) % 8_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

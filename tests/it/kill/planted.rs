@@ -1,7 +1,11 @@
 //! A server that acknowledges before it commits must be found out. Runs with `--features planted-bugs`.
 
-use super::{load::Load, trace, verdict};
-use crate::harness::{Backend, Dice, Setup};
+use super::trace;
+use crate::{
+    harness::{Backend, Dice, Setup},
+    load::{Load, Pace, verdict},
+};
+use std::slice;
 
 fn planted(backend: Backend) -> Setup {
     Setup::new(backend).without_rates().variable("STOA_PLANT", "ack-before-commit")
@@ -13,14 +17,14 @@ const KILLS: u32 = 10;
 async fn is_found(backend: Backend) {
     let mut dice = Dice::new("planted");
     let mut server = planted(backend).start().await;
-    let load = Load::start(&server, &mut dice).await;
+    let load = Load::start(slice::from_ref(&server), Pace::Flood, &mut dice).await;
     for _ in 0..KILLS {
         load.acknowledged_beyond(20 + dice.below(100)).await;
         server.kill().await;
         server.restart().await;
         load.next_life();
     }
-    let outcome = load.finish(&server).await;
+    let outcome = load.finish().await;
     let wrong = verdict::judge(&outcome);
     assert!(wrong.iter().any(|fault| fault.starts_with("lost: ")), "{KILLS} kills found nothing: {wrong:?}");
 }

@@ -1,6 +1,6 @@
 //! The journals of a run against each other, the acknowledgements, the history and the tables.
 
-use super::load::Outcome;
+use super::Outcome;
 use crate::harness::{Backend, Entry, Journal, Server, commands};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use std::collections::{BTreeMap, HashMap};
@@ -104,8 +104,7 @@ pub async fn compare_with_history(outcome: &Outcome, server: &Server) -> Vec<Str
 }
 
 /// What the database has, read without the server's code.
-pub async fn compare_with_tables(outcome: &Outcome, server: &Server, backend: Backend) -> Vec<String> {
-    let url = server.database_url();
+pub async fn compare_with_tables(outcome: &Outcome, url: &str, backend: Backend) -> Vec<String> {
     let mut wrong = Vec::new();
     for (room, expected) in expected(outcome) {
         // Room ids of the run need no quoting.
@@ -113,14 +112,14 @@ pub async fn compare_with_tables(outcome: &Outcome, server: &Server, backend: Ba
         let log = format!("SELECT seq, kind FROM events WHERE room = '{room}' ORDER BY seq");
         let (found, log) = match backend {
             Backend::Sqlite => {
-                let mut db = SqliteConnection::connect(&url).await.expect("the database of the stopped server");
+                let mut db = SqliteConnection::connect(url).await.expect("the database of the stopped servers");
                 let rows = sqlx::query(AssertSqlSafe(messages)).fetch_all(&mut db).await.expect("messages");
                 let found: Vec<Said> = rows.iter().map(|row| message(row.get(0), row.get(1), row.get(2))).collect();
                 let rows = sqlx::query(AssertSqlSafe(log)).fetch_all(&mut db).await.expect("events");
                 (found, rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>())
             }
             Backend::Postgres => {
-                let mut db = PgConnection::connect(&url).await.expect("the database of the stopped server");
+                let mut db = PgConnection::connect(url).await.expect("the database of the stopped servers");
                 let rows = sqlx::query(AssertSqlSafe(messages)).fetch_all(&mut db).await.expect("messages");
                 let found: Vec<Said> = rows.iter().map(|row| message(row.get(0), row.get(1), row.get(2))).collect();
                 let rows = sqlx::query(AssertSqlSafe(log)).fetch_all(&mut db).await.expect("events");
