@@ -45,4 +45,12 @@ measure boards-200-editors-postgres boards --editors 200 --rate 5 --database-url
 measure board-of-10000 boards --editors 50 --rate 2 --shapes 10000 --joins 1
 measure board-soak boards --soak --shapes 10000 --svg "$reports/board-soak.svg"
 measure reconnect-storm storm --connections 10000
+# The same work on one node without Redis and on one, two and three with it. Members of a room are on different nodes.
+nodes=(--database-url "$STOA_TEST_POSTGRES" --redis-url "$STOA_TEST_REDIS" --nodes)
+measure nodes-none run --rooms 10 --members 100 --rate 250 --database-url "$STOA_TEST_POSTGRES"
+for count in 1 2 3; do
+    measure "nodes-$count" run --rooms 10 --members 100 --rate 250 "${nodes[@]}" "$count"
+    measure "nodes-$count-acks" acks --rooms 1000 --members 2 "${nodes[@]}" "$count"
+done
+measure nodes-3-storm storm --connections 10000 "${nodes[@]}" 3
 say "reports are in $reports"

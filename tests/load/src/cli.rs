@@ -61,6 +61,12 @@ struct TargetArgs {
     /// Database of the started server; SQLite in its folder without it
     #[arg(long, value_name = "URL", env = "STOA_LOAD_DATABASE_URL", hide_env_values = true, requires = "spawn")]
     database_url: Option<String>,
+    /// Nodes to start; connections take them in turn
+    #[arg(long, default_value_t = 1, requires = "redis_url", value_parser = clap::value_parser!(u8).range(1..=16))]
+    nodes: u8,
+    /// Redis of the started nodes; several need Postgres too
+    #[arg(long, value_name = "URL", env = "STOA_LOAD_REDIS_URL", hide_env_values = true, requires = "database_url")]
+    redis_url: Option<String>,
     /// A further argument of the started server
     #[arg(long, value_name = "ARG", allow_hyphen_values = true, requires = "spawn")]
     spawn_arg: Vec<String>,
@@ -293,7 +299,9 @@ impl TargetArgs {
             };
             return Ok(Source::Stoa(Stoa {
                 binary: binary.clone(),
+                nodes: usize::from(self.nodes),
                 database_url: self.database_url.clone(),
+                redis_url: self.redis_url.clone(),
                 args: self.spawn_arg.clone(),
                 env: self.spawn_env.iter().map(pair).collect::<anyhow::Result<_>>()?,
             }));
@@ -304,7 +312,7 @@ impl TargetArgs {
         let mut mint = Mint::new(secret.trim_end());
         (mint.issuer, mint.audience) = (self.issuer.clone(), self.audience.clone());
         let mut target = Target::parse(url, mint, self.i_own_this_target)?;
-        target.pid = self.pid.or(target.pid);
+        target.node.pid = self.pid.or(target.node.pid);
         Ok(Source::Running(Box::new(target)))
     }
 

@@ -68,12 +68,12 @@ impl Client {
     /// # Errors
     /// Nobody answers, or with something that is no WebSocket.
     pub fn upgrade(target: &Target, path: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&target.addr, PATIENCE)
-            .with_context(|| format!("{} does not listen at {}", target.name, target.addr))?;
+        let stream = TcpStream::connect_timeout(&target.node.addr, PATIENCE)
+            .with_context(|| format!("{} does not listen at {}", target.name, target.node.addr))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut client = Self { stream, received: Vec::new(), at: 0, bytes: 0, next_id: 1, welcome: Value::Null };
-        client.stream.write_all(&ws::request(&target.addr.to_string(), path))?;
+        client.stream.write_all(&ws::request(&target.node.addr.to_string(), path))?;
         loop {
             if let Some(taken) = ws::response(&client.received)? {
                 client.at = taken;

@@ -1,6 +1,6 @@
 //! Counters of a server's Prometheus endpoint, before and after.
 
-use crate::target::{PATH, Target};
+use crate::target::{Node, PATH, Target};
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
@@ -11,16 +11,22 @@ use std::{
 /// Largest answer that is read, bytes.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// All samples by name and labels; none when the server tells none.
+/// All samples by name and labels, of all nodes together; none when the server tells none.
 pub fn read(target: &Target) -> BTreeMap<String, f64> {
-    fetch(target).map(|text| parse(&text)).unwrap_or_default()
+    let mut all = BTreeMap::new();
+    for text in target.nodes().filter_map(|node| fetch(target, node).ok()) {
+        for (name, value) in parse(&text) {
+            *all.entry(name).or_default() += value;
+        }
+    }
+    all
 }
 
-fn fetch(target: &Target) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&target.addr, Duration::from_secs(5))?;
+fn fetch(target: &Target, node: &Node) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&node.addr, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let prefix = target.path.strip_suffix(PATH).unwrap_or_default();
-    write!(stream, "GET {prefix}/metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.addr)?;
+    write!(stream, "GET {prefix}/metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", node.addr)?;
     let mut answer = String::new();
     stream.take(MOST).read_to_string(&mut answer)?;
     Ok(answer)

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, iter::Sum, net::SocketAddr, path::Path};
 
 /// Files that a process needs beside its connections.
 const SPARE_FILES: u64 = 64;
@@ -31,6 +31,33 @@ impl Cpu {
             system_us: self.system_us.saturating_sub(earlier.system_us),
         }
     }
+}
+
+impl Sum for Cpu {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, cpu| Self {
+            user_us: sum.user_us + cpu.user_us,
+            system_us: sum.system_us + cpu.system_us,
+        })
+    }
+}
+
+/// CPU time of a process and of those that it started and that still run.
+///
+/// # Errors
+/// There is no such process.
+pub fn cpu_with_children(pid: u32) -> anyhow::Result<Cpu> {
+    let processes = fs::read_dir("/proc").context("cannot read /proc")?.flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    let children = pids.filter(|child| parent(*child) == Some(pid));
+    // One that ends meanwhile is left out.
+    Ok([cpu(pid)?].into_iter().chain(children.filter_map(|child| cpu(child).ok())).sum())
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name the state comes, and then the parent.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// CPU time of a process, all its threads.
@@ -171,6 +198,16 @@ mod tests {
         assert!(cpu(pid).expect("own stat").since(before.0).total_us() >= 30_000, "{sum}");
         assert!(run_ns(pid).expect("own threads") >= 30_000_000);
         assert!(machine_busy_us().expect("stat") > 0);
+    }
+
+    #[test]
+    fn a_child_counts_with_its_parent() {
+        let own = std::process::id();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("it runs");
+        assert_eq!(parent(child.id()), Some(own));
+        child.kill().expect("it runs");
+        child.wait().expect("it ended");
+        assert!(cpu_with_children(own).expect("own stat").total_us() >= cpu(own).expect("own stat").total_us() / 2);
     }
 
     #[test]

@@ -63,10 +63,12 @@ impl Display for Quantiles {
 }
 
 /// What the system says at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sample {
     at: Instant,
     server: Option<Cpu>,
+    /// By name.
+    services: BTreeMap<String, Cpu>,
     own: Cpu,
     machine_us: u64,
     rss_bytes: Option<u64>,
@@ -80,10 +82,15 @@ impl Sample {
     pub fn take(target: &Target) -> anyhow::Result<Self> {
         Ok(Self {
             at: Instant::now(),
-            server: target.pid.and_then(|pid| process::cpu(pid).ok()),
+            server: target.cpu(),
+            services: target
+                .services
+                .iter()
+                .filter_map(|service| Some((service.name.clone(), process::cpu_with_children(service.pid).ok()?)))
+                .collect(),
             own: process::cpu(std::process::id())?,
             machine_us: process::machine_busy_us()?,
-            rss_bytes: target.pid.and_then(|pid| process::rss_bytes(pid).ok()),
+            rss_bytes: target.rss_bytes(),
         })
     }
 }
@@ -101,7 +108,9 @@ pub struct Usage {
     pub generator: f64,
     /// Its busiest thread.
     pub generator_thread: f64,
-    /// Everything else: the database, the kernel's own work, strangers.
+    /// What the server stands on, by name.
+    pub services: BTreeMap<String, f64>,
+    /// Everything else: the kernel's own work, strangers, and a database whose process is not known.
     pub others: f64,
     /// Processors that there are.
     pub processors: usize,
@@ -117,13 +126,20 @@ impl Usage {
         let server = before.server.zip(after.server).map(|(before, after)| after.since(before));
         let own = after.own.since(before.own).total_us();
         let machine = after.machine_us.saturating_sub(before.machine_us);
-        let others = machine.saturating_sub(own + server.unwrap_or_default().total_us());
+        let services = before
+            .services
+            .iter()
+            .filter_map(|(name, before)| Some((name.clone(), after.services.get(name)?.since(*before).total_us())));
+        let services: BTreeMap<String, u64> = services.collect();
+        let known = own + server.unwrap_or_default().total_us() + services.values().sum::<u64>();
+        let others = machine.saturating_sub(known);
         Self {
             seconds,
             server_user: server.map(|cpu| share(cpu.user_us)),
             server_system: server.map(|cpu| share(cpu.system_us)),
             generator: share(own),
             generator_thread: 0.0,
+            services: services.into_iter().map(|(name, us)| (name, share(us))).collect(),
             others: share(others),
             processors: process::processors(),
             rss_bytes: after.rss_bytes,
@@ -169,6 +185,8 @@ pub struct RunReport {
     pub server_us_per_delivery: Option<f64>,
     /// The server's CPU time per acknowledged message, microseconds.
     pub server_us_per_ack: Option<f64>,
+    /// CPU time of what the server stands on, per acknowledged message, microseconds.
+    pub services_us_per_ack: BTreeMap<String, f64>,
     /// The server's resident memory per connection, joined and idle, bytes.
     pub rss_per_connection: Option<f64>,
     /// Who used the processors.
@@ -218,6 +236,13 @@ impl RunReport {
             lateness: Quantiles::of(&outcome.lateness),
             server_us_per_delivery: per(counts.delivered_in_window),
             server_us_per_ack: per(counts.acked_in_window),
+            services_us_per_ack: match counts.acked_in_window {
+                0 => BTreeMap::new(),
+                acked => {
+                    let each = |share: &f64| share * usage.seconds * 1e6 / acked as f64;
+                    usage.services.iter().map(|(name, share)| (name.clone(), each(share))).collect()
+                }
+            },
             rss_per_connection: rss,
             usage,
             audit: outcome.journal.audit(),
@@ -270,7 +295,8 @@ impl RunReport {
             self.lateness.p99_ms > LATE_MS,
             format!("messages left the generator late (p99 {:.1} ms after they were due)", self.lateness.p99_ms),
         );
-        let busy = self.usage.server().unwrap_or(0.0) + self.usage.generator + self.usage.others;
+        let services: f64 = self.usage.services.values().sum();
+        let busy = self.usage.server().unwrap_or(0.0) + self.usage.generator + services + self.usage.others;
         let all = self.usage.processors as f64;
         warn(busy > 0.95 * all, format!("the machine was saturated ({busy:.2} of {all} processors)"));
         warn(self.usage.server_user.is_none(), "the server's process is not known: no CPU, no memory (--pid)".into());
@@ -304,6 +330,10 @@ impl Display for RunReport {
         writeln!(f, "  due-acked     {}", self.ack)?;
         writeln!(f, "  due-sent      {}", self.lateness)?;
         writeln!(f, "  server        {}", self.server_words())?;
+        for (name, share) in &self.usage.services {
+            let each = self.services_us_per_ack.get(name).copied().unwrap_or_default();
+            writeln!(f, "  {name:13} {share:.2} processors, {each:.1} us per acknowledged message")?;
+        }
         let Usage { generator, generator_thread, others, processors, .. } = self.usage;
         writeln!(
             f,

@@ -2,7 +2,7 @@
 //! free port of this machine, tells it in a line, and ends with the value that holds it.
 
 use crate::{
-    target::{PATH, Target},
+    target::{Node, PATH, Service, Target},
     token::Mint,
 };
 use anyhow::{Context as _, bail, ensure};
@@ -41,8 +41,12 @@ const WIDE: [(&str, &str); 6] = [
 pub struct Stoa {
     /// The binary.
     pub binary: PathBuf,
+    /// Processes.
+    pub nodes: usize,
     /// The database; SQLite in a folder of its own without it.
     pub database_url: Option<String>,
+    /// What the nodes hear each other by; several need one.
+    pub redis_url: Option<String>,
     /// Further arguments of `stoa serve`.
     pub args: Vec<String>,
     /// Further variables, over the wide limits.
@@ -53,7 +57,8 @@ pub struct Stoa {
 pub struct Server {
     /// How to reach it.
     pub target: Target,
-    child: Child,
+    /// In the order of the target's nodes.
+    children: Vec<Child>,
     folder: Option<Folder>,
 }
 
@@ -78,26 +83,46 @@ impl Drop for Folder {
 }
 
 impl Server {
-    /// Starts `stoa serve` on a new secret.
+    /// Starts `stoa serve` on a new secret, as often as there are nodes.
     ///
     /// # Errors
     /// It does not come to listen within a minute; its last words are told.
     pub fn stoa(stoa: &Stoa) -> anyhow::Result<Self> {
         let folder = Folder::new()?;
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let file = folder.0.join("secret");
+        let (file, key) = (folder.0.join("secret"), folder.0.join("cluster-key"));
+        let secret = random_secret()?;
         write_secret(&file, &secret)?;
-        let mut command = Command::new(&stoa.binary);
-        command.arg("serve").args(["--listen", "127.0.0.1:0", "--secret-file"]).arg(&file);
-        match &stoa.database_url {
-            // A variable, for a flag shows in the process list and the URL may hold a password.
-            Some(url) => command.env("STOA_DATABASE_URL", url),
-            None => command.arg("--data-dir").arg(folder.0.join("data")),
+        write_secret(&key, &random_secret()?)?;
+        let data = folder.0.join("data");
+        let serve = || {
+            let mut command = Command::new(&stoa.binary);
+            command.arg("serve").args(["--listen", "127.0.0.1:0", "--secret-file"]).arg(&file);
+            // Variables, for a flag shows in the process list and a URL may hold a password.
+            match &stoa.database_url {
+                Some(url) => command.env("STOA_DATABASE_URL", url),
+                None => command.arg("--data-dir").arg(&data),
+            };
+            if let Some(url) = &stoa.redis_url {
+                command.env("STOA_REDIS_URL", url).arg("--cluster-key-file").arg(&key);
+            }
+            command.args(&stoa.args).envs(WIDE).envs(stoa.env.iter().cloned());
+            command
         };
-        command.args(&stoa.args).envs(WIDE).envs(stoa.env.iter().cloned());
-        Self::start("stoa", command, Mint::new(secret), Some(folder))
+        let mut server = Self::start("stoa", serve(), Mint::new(secret), Some(folder))?;
+        for _ in 1..stoa.nodes {
+            let further = Self::start("stoa", serve(), Mint::new(*b"none"), None)?;
+            server.take_in(further);
+        }
+        let urls = [("postgres", &stoa.database_url), ("redis", &stoa.redis_url)];
+        let services = urls.into_iter().filter_map(|(name, url)| Service::of_url(name, url.as_deref()?));
+        server.target.services = services.collect();
+        Ok(server)
+    }
+
+    /// Another process of the same server.
+    fn take_in(&mut self, mut further: Self) {
+        self.target.others.push(further.target.node);
+        self.children.append(&mut further.children);
     }
 
     /// Starts the bare broadcast server of this crate, from the binary that runs or the one that is named.
@@ -157,12 +182,12 @@ impl Server {
             listen_to(err, told, lines.clone());
         }
         let pid = child.id();
-        let target =
-            Target { name: name.into(), addr: ([127, 0, 0, 1], 0).into(), path: PATH.into(), pid: Some(pid), mint };
+        let node = Node { addr: ([127, 0, 0, 1], 0).into(), pid: Some(pid) };
+        let target = Target { name: name.into(), node, others: vec![], services: vec![], path: PATH.into(), mint };
         // From here on the child ends with this value, also when what follows fails.
-        let mut server = Self { target, child, folder };
+        let mut server = Self { target, children: vec![child], folder };
         match addresses.recv_timeout(START) {
-            Ok(addr) => server.target.addr = addr,
+            Ok(addr) => server.target.node.addr = addr,
             Err(_) => {
                 let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 let words: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -178,21 +203,22 @@ impl Server {
     }
 
     fn stop(&mut self) -> anyhow::Result<()> {
-        if self.child.try_wait()?.is_some() {
-            return Ok(());
-        }
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM)?;
+        for child in &mut self.children {
+            let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            if let (None, Some(pid)) = (child.try_wait()?, pid) {
+                kill_process(pid, Signal::TERM)?;
+            }
         }
         let begun = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            if begun.elapsed() > STOP {
-                eprintln!("{} does not end and is killed", self.target.name);
-                self.child.kill()?;
-                self.child.wait()?;
-                return Ok(());
+        for child in &mut self.children {
+            while child.try_wait()?.is_none() {
+                if begun.elapsed() > STOP {
+                    eprintln!("{} does not end and is killed", self.target.name);
+                    child.kill()?;
+                    child.wait()?;
+                }
+                std::thread::sleep(Duration::from_millis(10));
             }
-            std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
     }
@@ -204,6 +230,12 @@ impl Drop for Server {
             eprintln!("{} cannot be ended: {error}", self.target.name);
         }
     }
+}
+
+fn random_secret() -> anyhow::Result<String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    Ok(secret.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn write_secret(file: &Path, secret: &str) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ fn stoa() -> Source {
     let built = own.ancestors().nth(2).expect("target/debug").join("stoa");
     let binary = std::env::var_os("STOA_BIN").map_or(built, PathBuf::from);
     assert!(binary.exists(), "{} is missing: cargo build --package stoa", binary.display());
-    Source::Stoa(Stoa { binary, database_url: None, args: vec![], env: vec![] })
+    Source::Stoa(Stoa { binary, nodes: 1, database_url: None, redis_url: None, args: vec![], env: vec![] })
 }
 
 fn seed() -> u64 {

@@ -18,7 +18,7 @@ fn binary() -> PathBuf {
 
 #[test]
 fn every_signal_of_a_few_calls_comes_once_and_in_order() {
-    let stoa = Stoa { binary: binary(), database_url: None, args: vec![], env: vec![] };
+    let stoa = Stoa { binary: binary(), nodes: 1, database_url: None, redis_url: None, args: vec![], env: vec![] };
     let server = Server::stoa(&stoa).expect("the server starts");
     let source = Source::Running(Box::new(server.target.clone()));
     let calls = Calls {

@@ -31,9 +31,9 @@ fn run(rooms: usize, members: usize, rate: f64) -> Run {
 
 fn drive(run: &Run, fault: Fault) -> RunReport {
     let floor = floor();
-    let proxy = Proxy::start(floor.target.addr, fault);
+    let proxy = Proxy::start(floor.target.node.addr, fault);
     let mut target = floor.target.clone();
-    target.addr = proxy.addr();
+    target.node.addr = proxy.addr();
     run.drive(&target).expect("the run ends")
 }
 

@@ -1,7 +1,7 @@
 //! Somebody who comes new: what that costs the server, and how long it takes.
 
 use super::guest::{Guest, Wire};
-use crate::{histogram::Histogram, metrics, process, report::Quantiles, target::Target};
+use crate::{histogram::Histogram, metrics, report::Quantiles, target::Target};
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use std::{
@@ -44,7 +44,7 @@ pub struct Quiet {
 /// # Errors
 /// The server refuses.
 pub fn once(target: &Target, mut guest: Guest) -> anyhow::Result<Join> {
-    let cpu = || target.pid.and_then(|pid| process::run_ns(pid).ok());
+    let cpu = || target.run_ns();
     let (before, begun) = (cpu(), Instant::now());
     let opened = guest.open()?;
     let wall = begun.elapsed();
@@ -80,7 +80,7 @@ pub fn quiet(
     };
     let first = once(target, newcomer()?)?;
     let further = (1..joins).map(|_| once(target, newcomer()?)).collect::<anyhow::Result<Vec<Join>>>()?;
-    let rss = target.pid.and_then(|pid| process::rss_bytes(pid).ok());
+    let rss = target.rss_bytes();
     Ok(Quiet { from_store, first, further: mean(&further), joins: further.len(), rss })
 }
 

@@ -152,7 +152,7 @@ impl Boards {
         let connections = self.boards * (self.editors + 2);
         process::allow_connections(connections)?;
         target.check_open_files(connections)?;
-        let rss = || target.pid.and_then(|pid| process::rss_bytes(pid).ok());
+        let rss = || target.rss_bytes();
         let mut memory = Memory { before: rss().unwrap_or_default(), ..Memory::default() };
         // The last two of each board's users draw it before, and come new.
         let users = self.editors + 2;
@@ -214,7 +214,7 @@ impl Boards {
             target: target.name.clone(),
             shape: *self,
             usage,
-            memory: target.pid.map(|_| memory),
+            memory: target.node.pid.map(|_| memory),
             quiet,
             joins,
             undelivered,

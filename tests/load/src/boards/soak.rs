@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     commands::{Leased, Source},
-    process,
     report::{Quantiles, median},
 };
 use anyhow::{Context as _, ensure};
@@ -205,7 +204,7 @@ fn look(
     hours: f64,
     newcomer: &impl Fn() -> anyhow::Result<Guest>,
 ) -> anyhow::Result<Look> {
-    let rss = target.pid.and_then(|pid| process::rss_bytes(pid).ok());
+    let rss = target.rss_bytes();
     let (delivery, saved) = (std::mem::take(&mut drive.tally.delivery), std::mem::take(&mut drive.tally.saved));
     drive.measuring(false);
     let mut joins = Vec::new();

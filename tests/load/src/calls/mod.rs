@@ -79,8 +79,8 @@ impl Calls {
         let connections = self.calls * self.participants;
         process::allow_connections(connections)?;
         target.check_open_files(connections)?;
-        let rss = || target.pid.and_then(|pid| process::rss_bytes(pid).ok());
-        let cpu = || target.pid.and_then(|pid| process::cpu(pid).ok());
+        let rss = || target.rss_bytes();
+        let cpu = || target.cpu();
         let Connected { seats, rss_before, rss_rooms } = setup::connect(&target, self)?;
         let rss_joined = rss();
         let mut drive = Drive::new(self, seats)?;

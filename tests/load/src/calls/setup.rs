@@ -1,7 +1,7 @@
 //! Everybody into their calls, one after the other.
 
 use super::{Calls, end::End};
-use crate::{client::Client, plan::Names, process, target::Target};
+use crate::{client::Client, plan::Names, target::Target};
 use anyhow::{Context as _, ensure};
 use std::{collections::HashMap, net::TcpStream, time::Instant};
 use stoa_protocol::{
@@ -35,7 +35,7 @@ struct Joined {
 /// # Errors
 /// The server refused something.
 pub fn connect(target: &Target, calls: &Calls) -> anyhow::Result<Connected> {
-    let rss = || target.pid.and_then(|pid| process::rss_bytes(pid).ok());
+    let rss = || target.rss_bytes();
     let names = Names::new()?;
     let rss_before = rss();
     let rooms: Vec<(String, Vec<String>)> = (0..calls.calls)

@@ -1,7 +1,7 @@
 //! `idle`: memory per connection that is authenticated, joined and silent.
 
 use super::{Rig, Source};
-use crate::{engine::Options, plan::Shape, process, report::median};
+use crate::{engine::Options, plan::Shape, report::median};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::{fmt, time::Duration};
@@ -34,17 +34,18 @@ pub struct IdleReport {
 /// The server's process is not known, or not everybody can join.
 pub fn idle(source: &Source, shape: Shape, settle: Duration, options: &Options) -> anyhow::Result<IdleReport> {
     let target = source.lease()?;
-    let pid = target.pid.context("the server's process is not known (--pid)")?;
+    let cpu = || target.cpu().context("the server's process is not known (--pid)");
+    cpu()?;
     let mut rig = Rig::build(&target, shape, RoomKind::Group, options)?;
     let connections = shape.connections();
     rig.join(0, connections)?;
     rig.pass(settle)?;
-    let cpu_before = process::cpu(pid)?;
+    let cpu_before = cpu()?;
     let begun = std::time::Instant::now();
     rig.pass(Duration::from_secs(5))?;
-    let idle_us = process::cpu(pid)?.since(cpu_before).total_us();
+    let idle_us = cpu()?.since(cpu_before).total_us();
     let idle_processors = idle_us as f64 / 1e6 / begun.elapsed().as_secs_f64();
-    let rss_joined = process::rss_bytes(pid)?;
+    let rss_joined = target.rss_bytes().context("the server ended")?;
     let rss_before = rig.rss_before.context("no memory was read before")?;
     anyhow::ensure!(rig.engine.counts().joined == connections as u64, "connections were lost in the silence");
     Ok(IdleReport {

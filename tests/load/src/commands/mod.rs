@@ -11,7 +11,6 @@ use crate::{
     client::Client,
     engine::{Counts, Engine, Options},
     plan::{Names, Shape},
-    process,
     spawn::{Server, Stoa},
     target::Target,
 };
@@ -145,7 +144,7 @@ impl Rig {
     /// # Errors
     /// The server refuses, or a limit of open files is too low.
     pub fn build(target: &Target, shape: Shape, kind: RoomKind, options: &Options) -> anyhow::Result<Self> {
-        let rss = || target.pid.and_then(|pid| process::rss_bytes(pid).ok());
+        let rss = || target.rss_bytes();
         let names = Names::new()?;
         let rss_before = rss();
         let engine = Engine::start(target, shape, &names, options)?;

@@ -4,7 +4,6 @@ use super::{Rig, Source};
 use crate::{
     engine::{Cut, Options, Plan},
     plan::{Schedule, Shape},
-    process,
     report::{RunReport, Sample, Usage},
     target::Target,
 };
@@ -50,7 +49,7 @@ impl Run {
         let mut rig = Rig::build(target, self.shape, RoomKind::Group, &self.options)?;
         rig.join(0, connections)?;
         rig.pass(self.settle)?;
-        let rss = target.pid.and_then(|pid| process::rss_bytes(pid).ok());
+        let rss = target.rss_bytes();
         let grown = rss.zip(rig.rss_before).map(|(after, before)| after.saturating_sub(before));
 
         rig.engine.begin(self.plan);

@@ -115,11 +115,12 @@ impl fmt::Display for StormReport {
         writeln!(f, "  caught up     {}", self.catch_up)?;
         writeln!(f, "  those present {}", self.delivery)?;
         if let Some(server) = self.usage.server() {
-            let Usage { generator, others, processors, .. } = self.usage;
-            writeln!(
-                f,
-                "  processors    server {server:.2}, generator {generator:.2}, others {others:.2} of {processors}"
-            )?;
+            let Usage { generator, others, processors, services, .. } = &self.usage;
+            write!(f, "  processors    server {server:.2}, generator {generator:.2}, ")?;
+            for (name, share) in services {
+                write!(f, "{name} {share:.2}, ")?;
+            }
+            writeln!(f, "others {others:.2} of {processors}")?;
         }
         writeln!(f, "  journal       {:?}", self.audit)?;
         for (name, moved) in &self.server_counters {

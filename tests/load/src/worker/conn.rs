@@ -124,7 +124,7 @@ impl Worker {
     /// Starts a connection.
     pub(super) fn connect(&mut self, at: usize) {
         let source = self.source(self.conns[at].user);
-        match dial(self.shared.target.addr, source) {
+        match dial(self.shared.target.addr_of(self.conns[at].user), source) {
             Ok(mut stream) => {
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 if let Err(error) = self.poll.registry().register(&mut stream, Token(at), interest) {
@@ -147,7 +147,7 @@ impl Worker {
     /// Where a connection comes from: ports are counted per pair of addresses, so ten thousands of connections from
     /// one machine need several of the loopback's.
     fn source(&self, user: usize) -> Option<Ipv4Addr> {
-        let IpAddr::V4(to) = self.shared.target.addr.ip() else { return None };
+        let IpAddr::V4(to) = self.shared.target.addr_of(user).ip() else { return None };
         let sources = self.shared.options.sources.clamp(1, 1 << 16);
         let number = user as u32 % sources;
         to.is_loopback().then(|| Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number))
@@ -180,7 +180,7 @@ impl Worker {
         match outcome {
             Ok(()) => {
                 let target = &self.shared.target;
-                let request = ws::request(&target.addr.to_string(), &target.path);
+                let request = ws::request(&target.addr_of(self.conns[at].user).to_string(), &target.path);
                 let conn = &mut self.conns[at];
                 conn.stage = Stage::Upgrading;
                 conn.out.extend_from_slice(&request);
