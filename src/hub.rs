@@ -375,6 +375,12 @@ impl Hub {
         }
     }
 
+    /// Completes when what goes on beside has ended, after shutdown: documents keep their versions.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     /// Brings gauges up to date before they are read.
     pub fn measure(&self) {
         self.metrics.rooms.set(self.rooms.len() as i64);

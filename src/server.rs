@@ -308,7 +308,8 @@ impl Running {
         hub.leave();
         self.shutdown.cancel();
         self.tracker.close();
-        let ended = tokio::time::timeout(CLOSING, self.tracker.wait()).await.is_ok();
+        let rest = async { tokio::join!(self.tracker.wait(), hub.ended()) };
+        let ended = tokio::time::timeout(CLOSING, rest).await.is_ok();
         tracing::info!(gone, ended, "stopped");
     }
 }

@@ -11,7 +11,9 @@ use crate::{
     load::{Outcome, Pace, verdict},
 };
 use std::time::Duration;
-use stoa_protocol::{ChatSend, Command, Hello, Role, RoomEventBody, RoomId, RoomKind, Seq, SessionResume};
+use stoa_protocol::{
+    ChatSend, Command, DocVersions, DocumentId, Hello, Reply, Role, RoomEventBody, RoomId, RoomKind, Seq, SessionResume,
+};
 
 /// What people say under the load of these tests: enough to be in the middle of something whenever anything happens, and
 /// little enough that delays are the server's.
@@ -240,6 +242,29 @@ async fn a_board_is_drawn_on_two_nodes_at_once_and_survives_the_death_of_one() {
     ada.all_saved().await;
     ada.same_as(&mut ben).await;
     assert!(ada.entries().iter().any(|(key, _)| key == "late"));
+}
+
+#[tokio::test]
+async fn what_was_drawn_is_kept_as_one_version_by_all_nodes_together() {
+    let mut cluster = Cluster::start(3).await;
+    let _people = gathered(&cluster, &["ada", "ben"]).await;
+    let id = room("r");
+    let mut ada = Peer::open(&cluster.nodes[0], "ada", &id).await;
+    let mut ben = Peer::open(&cluster.nodes[1], "ben", &id).await;
+    ada.draw("key", 1).await;
+    ben.has_drawn("key", 1).await;
+    ben.draw("key", 2).await;
+    ada.has_drawn("key", 2).await;
+    // Each node keeps what it has when it ends, unless another one has done so.
+    for at in [0, 1] {
+        assert!(cluster.nodes[at].stop().await.success());
+    }
+    let versions =
+        DocVersions { room: id.clone(), document: DocumentId::new("board").expect("legal"), before: None, limit: None };
+    match cluster.nodes[2].client("ada").await.ask(Command::DocVersions(versions)).await {
+        Reply::Versions { versions, .. } => assert_eq!(versions.len(), 1, "{versions:?}"),
+        other => panic!("versions were asked for, and not {other:?}"),
+    }
 }
 
 /// SQLite belongs to one process: a Redis beside it is refused before anything starts.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::storage::{DocumentKey, Saved, StoreError};
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
-use stoa_protocol::{DocumentVersion, Epoch, Fault, Refusal, UserId, limits, wire as codes};
+use stoa_protocol::{DocumentVersion, Epoch, Fault, Millis, Refusal, UserId, limits, wire as codes};
 use stoa_rooms::document::{Walked, read_awareness, read_state_vector};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -101,7 +101,9 @@ pub(super) struct Actor {
     size: usize,
     /// A state that is written when everything in it is saved: the edits, and the head.
     folding: Option<(u64, u64, Vec<u8>)>,
-    pub(super) changed: bool,
+    /// The last change that this node has kept no version of.
+    pub(super) changed_at: Option<Millis>,
+    /// When it is to be kept.
     pub(super) version_at: Instant,
     idle_at: Instant,
     /// How full it is, as it was told last; and when that is measured again, after something was deleted.
@@ -149,7 +151,7 @@ pub(super) async fn run(hub: &Arc<Hub>, key: DocumentKey, mut asks: mpsc::Receiv
     while asks.recv().await.is_some() {}
     // A replica that has failed would not answer.
     if !actor.broken {
-        actor.keep_time_version().await;
+        actor.keep_time_version(Duration::ZERO).await;
     }
 }
 
@@ -193,8 +195,8 @@ impl Actor {
             unfolded,
             size: size + unfolded,
             folding: None,
-            changed: false,
-            version_at: now,
+            changed_at: None,
+            version_at: now + VERSION_EVERY,
             idle_at: now + IDLE,
             told_fill: None,
             measure_at: None,
@@ -207,7 +209,7 @@ impl Actor {
         let save = (self.saving.is_none() && !self.pending.is_empty()).then_some(self.save_at);
         let aware = self.awareness.is_dirty().then_some(self.aware_at);
         let idle = self.attachments.is_empty().then_some(self.idle_at);
-        let version = self.changed.then_some(self.version_at + VERSION_EVERY);
+        let version = self.changed_at.map(|_| self.version_at);
         let far = Instant::now() + Duration::from_secs(3_600);
         [save, aware, idle, version, self.measure_at].into_iter().flatten().min().unwrap_or(far)
     }
@@ -222,8 +224,8 @@ impl Actor {
             self.awareness.tell(&mut self.attachments);
             self.aware_at = now + AWARE;
         }
-        if self.changed && now >= self.version_at + VERSION_EVERY {
-            self.keep_time_version().await;
+        if self.changed_at.is_some() && now >= self.version_at {
+            self.keep_time_version(VERSION_EVERY).await;
         }
         if self.measure_at.is_some_and(|at| now >= at) {
             self.measure();

@@ -1,8 +1,9 @@
 //! Versions: kept by time, by name, and before a document is set back.
 
-use super::actor::{Actor, Then, heavy};
+use super::actor::{Actor, Then, VERSION_EVERY, heavy};
 use crate::storage::NewVersion;
-use stoa_protocol::{DocumentVersion, Fault, UserId, VersionReason, limits};
+use std::time::Duration;
+use stoa_protocol::{DocumentVersion, Fault, Millis, UserId, VersionReason, limits};
 use tokio::{sync::oneshot, time::Instant};
 
 type Reply = oneshot::Sender<Result<DocumentVersion, Fault>>;
@@ -13,18 +14,40 @@ const BY_TIME: u32 = 50;
 const BEFORE_RESTORE: u32 = 20;
 
 impl Actor {
-    /// Keeps the state of now when it has changed since the last version.
-    pub(super) async fn keep_time_version(&mut self) {
-        if !self.changed {
-            return;
-        }
-        match self.keep(VersionReason::Time, String::new(), None, BY_TIME).await {
-            Ok(_) => {}
-            Err(fault) => {
-                tracing::warn!(%fault, room = %self.key.room, document = %self.key.document, "no version could be kept");
-                self.version_at = Instant::now();
+    /// Keeps the state of now when it has changed since the last version, at the latest `within` after that. Another
+    /// node may have kept one.
+    pub(super) async fn keep_time_version(&mut self, within: Duration) {
+        let Some(changed_at) = self.changed_at else { return };
+        match self.newest_version().await {
+            Ok(Some(newest)) if newest >= changed_at => self.changed_at = None,
+            Ok(newest) => {
+                let due = newest.map_or(0, |newest| newest + within.as_millis() as Millis);
+                let wait = Duration::from_millis(due.saturating_sub(self.hub.clock().now()));
+                if wait.is_zero() {
+                    self.try_time_version().await;
+                } else {
+                    self.version_at = Instant::now() + wait;
+                }
             }
+            Err(fault) => self.no_time_version(&fault),
         }
+    }
+
+    async fn try_time_version(&mut self) {
+        if let Err(fault) = self.keep(VersionReason::Time, String::new(), None, BY_TIME).await {
+            self.no_time_version(&fault);
+        }
+    }
+
+    fn no_time_version(&mut self, fault: &Fault) {
+        tracing::warn!(%fault, room = %self.key.room, document = %self.key.document, "no version could be kept");
+        self.version_at = Instant::now() + VERSION_EVERY;
+    }
+
+    /// When the newest version was kept, on any node.
+    async fn newest_version(&mut self) -> Result<Option<Millis>, Fault> {
+        let newest = self.hub.store().versions(&self.key, None, 1).await.map_err(|error| Self::fault(&error))?;
+        Ok(newest.first().map(|version| version.at))
     }
 
     /// Keeps the state of now under a name.
@@ -43,7 +66,7 @@ impl Actor {
         let version = NewVersion { at: self.hub.clock().now(), reason, title, by, content };
         let kept = self.hub.store().put_version(&self.key, &version, most).await;
         let kept = kept.map_err(|error| Self::fault(&error))?;
-        (self.changed, self.version_at) = (false, Instant::now());
+        (self.changed_at, self.version_at) = (None, Instant::now() + VERSION_EVERY);
         Ok(kept)
     }
 

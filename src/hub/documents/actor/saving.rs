@@ -104,7 +104,7 @@ impl Actor {
         self.settle();
         if !update.is_empty() {
             self.saved_as(head, &update, claims_of(&edits)).await;
-            self.changed = true;
+            self.changed_at = Some(self.hub.clock.now());
             self.rows += 1;
             self.unfolded += update.len();
             self.size += update.len();
@@ -176,7 +176,7 @@ impl Actor {
 
     /// Something that was saved elsewhere is in the replica.
     pub(in super::super) fn note_others(&mut self, bytes: usize) {
-        self.changed = true;
+        self.changed_at = Some(self.hub.clock.now());
         self.full = None;
         self.rows += 1;
         self.unfolded += bytes;
