@@ -22,7 +22,9 @@ pub mod sqlite;
 pub use documents::{
     BlobInfo, Blobs, DocumentBatch, DocumentKey, Documents, NewVersion, Put, Saved, StoredDocument, Swept,
 };
-pub use nodes::{DEAD_KEPT_MS, HeadsMark, LEASE_MS, Lease, MARK_MS, Moved, MovedUser, NodeRow, Nodes, RENEW_MS};
+pub use nodes::{
+    DEAD_KEPT_MS, HeadsMark, LEASE_MS, Lease, MARK_MS, Moved, MovedUser, NodeRow, Nodes, RENEW_MS, Timeline,
+};
 
 use crate::node::BootId;
 use async_trait::async_trait;

@@ -18,7 +18,7 @@ pub use rooms::{Here, Rest};
 use super::{Hub, RoomCell, documents::SavedElsewhere};
 use crate::{
     cluster::{BootId, Heard, SharedBus, Topic},
-    storage::{DocumentKey, HeadsMark, StoredEvent},
+    storage::{DocumentKey, HeadsMark, StoredEvent, Timeline},
 };
 use bytes::Bytes;
 use elsewhere::{Elsewhere, Entry, There};
@@ -100,8 +100,12 @@ enum OfNodes {
     Slice { n: u64, users: Vec<Entry> },
     /// A part of a whole slice as of the `n`-th saying.
     Whole { n: u64, first: bool, last: bool, users: Vec<Entry> },
-    /// The node has said `n` things.
-    Beat { n: u64 },
+    /// The node has said `n` things, and has seen this life of the database.
+    Beat {
+        n: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeline: Option<Timeline>,
+    },
     /// A node is asked for its whole slice.
     Ask { of: String },
     /// The node goes; its people come back elsewhere.

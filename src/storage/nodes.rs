@@ -15,6 +15,7 @@ use super::{
 };
 use crate::node::BootId;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use stoa_protocol::{Epoch, Millis, RoomId, Seq, UserId};
 
@@ -129,6 +130,15 @@ pub struct MovedUser {
     pub revoked_before: Millis,
 }
 
+/// One life of a database whose copies share an identifier: each promotion of a copy begins one with a higher number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The identifier.
+    pub system: i64,
+    /// The number.
+    pub number: i64,
+}
+
 /// Leases and moves, as the rest of the server sees them.
 #[async_trait]
 pub trait Nodes: Send + Sync {
@@ -142,4 +152,10 @@ pub trait Nodes: Send + Sync {
     async fn heads(&self, since: Option<&HeadsMark>) -> Result<Moved>;
     /// The ends of these rooms' logs; missing ones are absent.
     async fn heads_of(&self, rooms: &[RoomId]) -> Result<HashMap<RoomId, Head>>;
+    /// The newest timeline that was seen, where the database has such.
+    fn timeline(&self) -> Option<Timeline> {
+        None
+    }
+    /// Another node has seen this one: what is on an older one is refused from now on.
+    fn learn_timeline(&self, _seen: Timeline) {}
 }

@@ -5,7 +5,7 @@ use super::*;
 
 /// How long it waits for the bus and for what the others say, milliseconds. A node that died a moment ago still has its
 /// lease and does not answer.
-const ARRIVE_MS: Millis = 1_000;
+const ARRIVE_MS: Millis = 2_000;
 
 impl Hub {
     /// Returns when every living node has told its slice, or after [`ARRIVE_MS`]: what is missing then comes later.

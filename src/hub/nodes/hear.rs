@@ -173,7 +173,10 @@ impl Hub {
                 self.moved_elsewhere(changed);
                 self.nodes.heard_slice.send_modify(|count| *count += 1);
             }
-            OfNodes::Beat { n } => {
+            OfNodes::Beat { n, timeline } => {
+                if let Some(seen) = timeline {
+                    self.store.learn_timeline(seen);
+                }
                 let heard = self.nodes.others.lock().beat(from, n, now);
                 if heard.is_err() {
                     self.ask_slice(from);

@@ -95,7 +95,8 @@ impl Hub {
             self.forget_nodes(&gone);
         }
         self.moved_elsewhere(changed);
-        self.nodes.say_to_nodes(|| OfNodes::Beat { n: self.nodes.said.load(Ordering::Acquire) });
+        let (n, timeline) = (self.nodes.said.load(Ordering::Acquire), self.store.timeline());
+        self.nodes.say_to_nodes(|| OfNodes::Beat { n, timeline });
     }
 
     /// Who has no lease is dead, unless the store was away lately and nobody could renew.

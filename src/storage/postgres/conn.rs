@@ -49,6 +49,11 @@ impl Pools {
         Ok(Self { write, read, origin })
     }
 
+    /// What is known of the server at the address.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// A connection that reads.
     pub async fn reader(&self) -> Result<Conn> {
         self.acquire(&self.read).await

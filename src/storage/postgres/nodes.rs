@@ -11,7 +11,7 @@ use super::{PgStore, conn::Conn};
 use crate::{
     node::BootId,
     storage::{
-        Head, HeadsMark, Lease, MARK_MS, Moved, NodeRow, Nodes, Result, StoreError,
+        Head, HeadsMark, Lease, MARK_MS, Moved, NodeRow, Nodes, Result, StoreError, Timeline,
         nodes::{DEAD_KEPT_MS, LEASE_MS},
         projection::millis,
         rows,
@@ -271,6 +271,14 @@ impl Nodes for PgStore {
         }
         let ids: Vec<_> = rooms.iter().map(RoomId::as_str).collect();
         self.reader().await?.all(query(SQL).bind(ids)).await?.iter().map(rows::head).collect()
+    }
+
+    fn timeline(&self) -> Option<Timeline> {
+        self.pools.origin().newest()
+    }
+
+    fn learn_timeline(&self, seen: Timeline) {
+        self.pools.origin().learn(seen);
     }
 }
 

@@ -3,9 +3,10 @@
 //! All copies of a Postgres share an identifier, and each promotion begins a timeline with a higher number. After a
 //! failover the old primary may come back behind the same address: it would take writes that the new one never sees, and
 //! tell as true what no longer is. So a connection to a lower timeline than the highest seen is refused, as is one to a
-//! standby, and when a higher one is seen the connections from before are given up. Another identifier is another
-//! database, put there on purpose.
+//! standby, and when a higher one is seen the connections from before are given up. Nodes tell each other what they have
+//! seen, for one that has just started has seen nothing. Another identifier is another database, put there on purpose.
 
+use crate::storage::Timeline;
 use parking_lot::Mutex;
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
@@ -19,18 +20,20 @@ pub struct Origin(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    newest: Option<Place>,
+    newest: Option<Timeline>,
     /// When it took the place of another one.
     since: Option<Instant>,
     refused: Option<(Instant, String)>,
 }
 
-/// One life of one database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    system: i64,
-    /// `None` at a standby.
-    timeline: Option<i64>,
+impl State {
+    fn replace(&mut self, now: Timeline) {
+        let before = self.newest.replace(now);
+        if let Some(before) = before.filter(|before| *before != now) {
+            tracing::warn!(?before, ?now, "another Postgres is at the address");
+            self.since = Some(Instant::now());
+        }
+    }
 }
 
 impl Origin {
@@ -44,33 +47,43 @@ impl Origin {
         const SQL: &str = "SELECT system_identifier, CASE WHEN pg_is_in_recovery() THEN NULL
                 ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END
             FROM pg_control_system()";
-        let (system, timeline) = sqlx::query_as(SQL).fetch_one(conn).await?;
-        self.take(Place { system, timeline }).map_err(sqlx::Error::Protocol)
+        let (system, number): (i64, Option<i64>) = sqlx::query_as(SQL).fetch_one(conn).await?;
+        self.take(number.map(|number| Timeline { system, number })).map_err(sqlx::Error::Protocol)
     }
 
-    fn take(&self, place: Place) -> Result<(), String> {
+    /// A connection leads to this timeline; `None` is a standby.
+    fn take(&self, timeline: Option<Timeline>) -> Result<(), String> {
         let mut state = self.0.lock();
-        let refusal = match (state.newest, place.timeline) {
-            (_, None) => Some("the server is a standby and cannot write".to_owned()),
-            (Some(Place { system, timeline: Some(newest) }), Some(now)) if system == place.system && now < newest => {
-                Some(format!("the server is an old primary, on timeline {now} after timeline {newest} was seen"))
+        let refusal = match (state.newest, timeline) {
+            (_, None) => "the server is a standby and cannot write".to_owned(),
+            (Some(newest), Some(now)) if is_older(now, newest) => {
+                let (now, newest) = (now.number, newest.number);
+                format!("the server is an old primary, on timeline {now} after timeline {newest} was seen")
             }
-            (_, Some(_)) => None,
+            (_, Some(now)) => {
+                state.refused = None;
+                state.replace(now);
+                return Ok(());
+            }
         };
-        if let Some(refusal) = refusal {
-            if state.refused.is_none() {
-                tracing::error!(reason = refusal, "connections to Postgres are refused");
-            }
-            state.refused = Some((Instant::now(), refusal.clone()));
-            return Err(refusal);
+        if state.refused.is_none() {
+            tracing::error!(reason = refusal, "connections to Postgres are refused");
         }
-        state.refused = None;
-        let before = state.newest.replace(place);
-        if let Some(before) = before.filter(|before| *before != place) {
-            tracing::warn!(?before, now = ?place, "another Postgres is at the address");
-            state.since = Some(Instant::now());
+        state.refused = Some((Instant::now(), refusal.clone()));
+        Err(refusal)
+    }
+
+    /// The newest that was seen.
+    pub fn newest(&self) -> Option<Timeline> {
+        self.0.lock().newest
+    }
+
+    /// Another node has seen this one.
+    pub fn learn(&self, seen: Timeline) {
+        let mut state = self.0.lock();
+        if state.newest.is_some_and(|newest| is_older(newest, seen)) {
+            state.replace(seen);
         }
-        Ok(())
     }
 
     /// Whether a connection of this age leads to what was at the address before.
@@ -85,6 +98,10 @@ impl Origin {
     }
 }
 
+fn is_older(one: Timeline, other: Timeline) -> bool {
+    one.system == other.system && one.number < other.number
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,17 +109,33 @@ mod tests {
     #[test]
     fn a_lower_timeline_and_a_standby_are_refused_and_another_database_is_not() {
         let origin = Origin::default();
-        let place = |system, timeline| Place { system, timeline };
-        assert!(origin.take(place(7, None)).is_err(), "a standby");
-        assert_eq!(origin.take(place(7, Some(1))), Ok(()));
+        let at = |system, number| Some(Timeline { system, number });
+        assert!(origin.take(None).is_err(), "a standby");
+        assert_eq!(origin.take(at(7, 1)), Ok(()));
         assert!(!origin.is_old(Duration::from_secs(60)), "nothing was there before");
-        assert_eq!(origin.take(place(7, Some(2))), Ok(()));
+        assert_eq!(origin.take(at(7, 2)), Ok(()));
         assert!(origin.is_old(Duration::from_secs(60)) && !origin.is_old(Duration::ZERO));
         assert_eq!(origin.refusal(), None);
-        let refused = origin.take(place(7, Some(1))).expect_err("it is the old primary");
+        let refused = origin.take(at(7, 1)).expect_err("it is the old primary");
         assert_eq!(origin.refusal(), Some(refused));
-        assert_eq!(origin.take(place(7, Some(2))), Ok(()));
+        assert_eq!(origin.take(at(7, 2)), Ok(()));
         assert_eq!(origin.refusal(), None);
-        assert_eq!(origin.take(place(8, Some(1))), Ok(()));
+        assert_eq!(origin.take(at(8, 1)), Ok(()));
+    }
+
+    #[test]
+    fn what_another_node_has_seen_counts_when_it_is_newer_and_of_the_same_database() {
+        let origin = Origin::default();
+        let at = |system, number| Timeline { system, number };
+        origin.learn(at(7, 3));
+        assert_eq!(origin.newest(), None, "nothing is known of this database");
+        assert_eq!(origin.take(Some(at(7, 2))), Ok(()));
+        origin.learn(at(7, 1));
+        origin.learn(at(8, 9));
+        assert_eq!(origin.newest(), Some(at(7, 2)));
+        origin.learn(at(7, 3));
+        assert!(origin.is_old(Duration::from_secs(60)), "connections from before are given up");
+        assert!(origin.take(Some(at(7, 2))).is_err());
+        assert_eq!(origin.take(Some(at(7, 3))), Ok(()));
     }
 }

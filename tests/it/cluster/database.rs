@@ -54,6 +54,8 @@ async fn what_was_acknowledged_is_on_the_standby_and_the_old_primary_is_refused(
     old.sql("ALTER SYSTEM RESET synchronous_standby_names").await;
     old.sql("SELECT pg_reload_conf()").await;
     address.lead_to(Some(old.port()));
+    // A node that starts has seen nothing, and is told by the others.
+    cluster.add_node_by(&cluster.redis.url()).await;
     for node in &cluster.nodes {
         let log = node.shared_log();
         let says = async {
