@@ -8,14 +8,14 @@ use crate::harness::{Dice, Journal, Server, commands, room, user, within};
 use parking_lot::Mutex;
 use person::Person;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use stoa_protocol::{Command, Key, NewMember, Role, RoomId, RoomKind, Seq, UserId};
+use stoa_protocol::{Command, Control, Key, NewMember, Role, RoomId, RoomKind, Seq, UserId};
 use times::Times;
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -120,6 +120,26 @@ impl Shared {
         self.doors.iter().map(tail).collect::<Vec<_>>().join("\n")
     }
 
+    /// Waits until a server knows that everybody is there.
+    async fn are_all_seen(&self, server: &Server) {
+        let mut host = server.client("host").await;
+        let opened = host.open(&self.rooms[0]).await;
+        let here = opened.snapshot.expect("a first opening").presence;
+        let mut unseen: BTreeSet<_> = self.people.iter().collect();
+        unseen.retain(|user| !here.iter().any(|presence| presence.user == **user));
+        if unseen.is_empty() {
+            return;
+        }
+        host.expect_control("everybody to be seen", |control| match control {
+            Control::Presence { changed, .. } => {
+                unseen.retain(|user| !changed.iter().any(|presence| presence.user == **user));
+                unseen.is_empty().then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+
     /// Somebody was told that another one is not there.
     fn flap(&self, what: &str, gone: &UserId) {
         let place = match self.places.lock().get(gone) {
@@ -185,6 +205,9 @@ impl Load {
         let mut person = |name| Person::new(shared.clone(), name, Dice::from(dice.below(u64::MAX)));
         let people = members.into_iter().map(|name| tokio::spawn(person(name).run())).collect();
         shared.becomes("everybody to gather", &shared.gathered, |gathered| *gathered == PEOPLE).await;
+        for server in servers {
+            shared.are_all_seen(server).await;
+        }
         shared.phase.send_replace(Phase::Talking);
         Self { shared, people }
     }

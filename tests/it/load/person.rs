@@ -157,6 +157,7 @@ impl Person {
 
     async fn talk(&mut self, client: &mut Client) -> Result<End, ()> {
         let mut phases = self.shared.phase.subscribe();
+        let mut heads = self.shared.heads.subscribe();
         self.ask(client, Asked::Hello).await?;
         for room in self.shared.rooms.clone() {
             self.ask(client, Asked::Open(room)).await?;
@@ -171,7 +172,13 @@ impl Person {
                 self.say_something_new(client).await?;
             }
             if phase == Phase::Resting && self.unacknowledged.is_empty() {
-                return self.wait_for_the_rest(client).await;
+                if !std::mem::replace(&mut self.quiet, true) {
+                    self.shared.quiet.send_modify(|quiet| *quiet += 1);
+                }
+                let heads = heads.borrow_and_update();
+                if heads.iter().flatten().all(|(room, head)| client.cursor(room).seq >= *head) && heads.is_some() {
+                    return Ok(End::Finished);
+                }
             }
             let turn = self.next_turn(phase);
             let what = format!("news for {}", self.name);
@@ -185,6 +192,7 @@ impl Person {
                 }
                 () = sleep_until(turn), if turn.is_some() => self.take_turn(client).await?,
                 _ = phases.changed() => {}
+                _ = heads.changed() => {}
             }
         }
     }
@@ -371,22 +379,6 @@ impl Person {
     fn is_at(&self, place: &str) {
         let place = format!("{place} node {}", self.now.node);
         self.shared.places.lock().insert(user(&self.name), (place, Instant::now()));
-    }
-
-    /// Everything is acknowledged: what is left is to hear everything.
-    async fn wait_for_the_rest(&mut self, client: &mut Client) -> Result<End, ()> {
-        if !std::mem::replace(&mut self.quiet, true) {
-            self.shared.quiet.send_modify(|quiet| *quiet += 1);
-        }
-        let heads = self.shared.becomes("the ends of the rooms", &self.shared.heads, Option::is_some).await;
-        for (room, head) in heads.expect("they are known") {
-            while client.cursor(&room).seq < head {
-                let frame = client.next(&format!("{room} up to {head} for {}", self.name)).await.map_err(drop)?;
-                client.forget_told();
-                self.note(client, &frame);
-            }
-        }
-        Ok(End::Finished)
     }
 }
 
