@@ -16,6 +16,7 @@ mod messages;
 mod problem;
 mod rooms;
 mod service;
+mod turns;
 mod users;
 
 use super::{Authenticated, Peer, page};

@@ -3,6 +3,7 @@
 use super::{
     Shared,
     call::{Call, json, located},
+    turns::{Turn, Turns},
 };
 use crate::identity::Identity;
 use axum::{
@@ -11,9 +12,8 @@ use axum::{
     response::Response,
 };
 use futures_util::stream;
-use parking_lot::Mutex;
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
-use stoa_protocol::{Fault, Millis, RoomId, UserId, http::Blob, http::Operation};
+use std::{convert::Infallible, sync::Arc};
+use stoa_protocol::{Fault, Millis, RoomId, http::Blob, http::Operation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Images in memory at once, on their way in or out, each 5 MiB at most.
@@ -28,12 +28,12 @@ const PIECE: usize = 64 * 1024;
 /// How many images may be on their way.
 pub struct Transfers {
     places: Arc<Semaphore>,
-    users: Arc<Mutex<HashMap<UserId, usize>>>,
+    turns: Turns,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE)), users: Arc::default() }
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)), turns: Turns::default() }
     }
 }
 
@@ -43,40 +43,15 @@ pub struct Transfer {
     _place: OwnedSemaphorePermit,
 }
 
-/// One of a user's own places.
-struct Turn {
-    users: Arc<Mutex<HashMap<UserId, usize>>>,
-    user: UserId,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut users = self.users.lock();
-        if let Some(running) = users.get_mut(&self.user) {
-            *running -= 1;
-            if *running == 0 {
-                users.remove(&self.user);
-            }
-        }
-    }
-}
-
 impl Transfers {
     /// Waits for a place; who waits too long is told so as for any slow request.
     async fn begin(&self, who: &Identity) -> Result<Transfer, Fault> {
-        let turn = self.turn(who)?;
+        // Beyond the places one waits; nobody is refused for what others do.
+        let most = if who.grants.service { usize::MAX } else { AT_ONCE_OF_USER };
+        let turn = self.turns.begin(&who.user, most, usize::MAX);
+        let turn = turn.map_err(|_| Fault::rate_limited("too many images at once", RETRY_MS))?;
         let place = self.places.clone().acquire_owned().await.map_err(|_| Fault::internal())?;
         Ok(Transfer { _turn: turn, _place: place })
-    }
-
-    fn turn(&self, who: &Identity) -> Result<Turn, Fault> {
-        let mut users = self.users.lock();
-        let running = users.entry(who.user.clone()).or_default();
-        if *running >= AT_ONCE_OF_USER && !who.grants.service {
-            return Err(Fault::rate_limited("too many images at once", RETRY_MS));
-        }
-        *running += 1;
-        Ok(Turn { users: self.users.clone(), user: who.user.clone() })
     }
 }
 
@@ -167,7 +142,7 @@ mod tests {
 
     fn somebody(name: &str, service: bool) -> Identity {
         Identity {
-            user: UserId::new(name).expect("legal"),
+            user: stoa_protocol::UserId::new(name).expect("legal"),
             profile: None,
             grants: crate::identity::Grants { service, ..Default::default() },
             issued_at: 0,
@@ -188,7 +163,6 @@ mod tests {
         running.pop();
         drop(transfers.begin(&ada).await.expect("one has ended"));
         drop(running);
-        assert!(transfers.users.lock().is_empty(), "nobody is remembered");
         let service = somebody("backend", true);
         let mut all = Vec::new();
         for _ in 0..AT_ONCE {

@@ -3,7 +3,7 @@
 
 use super::{
     call::{Call, with_type},
-    limit::Export,
+    turns::Turn,
 };
 use crate::hub::{ExportPage, Hub};
 use axum::{
@@ -106,7 +106,7 @@ impl Lines {
 }
 
 /// The answer: the first line, then what `page` adds from `start` on, then the end.
-fn lines<C, F, P>(permit: Export, name: &str, first: &ExportLine, start: C, page: P) -> Result<Response, Fault>
+fn lines<C, F, P>(permit: Turn, name: &str, first: &ExportLine, start: C, page: P) -> Result<Response, Fault>
 where
     C: Send + 'static,
     P: Fn(C, Lines) -> F + Send + 'static,

@@ -1,8 +1,9 @@
 //! How often users may ask, and how often an address may fail to say who it is.
 
+use super::turns::{Crowded, Turn, Turns};
 use crate::{config::Limits, hub::Hub, identity::Identity};
 use parking_lot::Mutex;
-use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, hash::Hash, net::IpAddr};
 use stoa_protocol::{
     Fault, Millis, UserId,
     http::{Method, Operation},
@@ -65,7 +66,7 @@ pub struct Limiter {
     failures: Remembered<IpAddr>,
     strangers: Remembered<IpAddr>,
     images: Remembered<UserId>,
-    exports: Exports,
+    exports: Turns,
 }
 
 /// What costs more than a look at memory and asks for no token. Whoever asks too often for it gets the last answer, so
@@ -97,27 +98,6 @@ impl<T: Clone> Probe<T> {
     }
 }
 
-/// Who exports now, and how many may.
-type Exports = Arc<Mutex<HashMap<UserId, usize>>>;
-
-/// An export runs until this is dropped.
-pub struct Export {
-    exports: Exports,
-    user: UserId,
-}
-
-impl Drop for Export {
-    fn drop(&mut self) {
-        let mut exports = self.exports.lock();
-        if let Some(running) = exports.get_mut(&self.user) {
-            *running -= 1;
-            if *running == 0 {
-                exports.remove(&self.user);
-            }
-        }
-    }
-}
-
 impl Limiter {
     /// Nobody has asked yet.
     pub fn new(limits: &Limits) -> Self {
@@ -129,7 +109,7 @@ impl Limiter {
             failures: Remembered::default(),
             strangers: Remembered::default(),
             images: Remembered::default(),
-            exports: Exports::default(),
+            exports: Turns::default(),
         }
     }
 
@@ -191,17 +171,12 @@ impl Limiter {
     ///
     /// # Errors
     /// `rate_limited`, `overloaded`.
-    pub fn export(&self, who: &Identity) -> Result<Export, Fault> {
-        let mut exports = self.exports.lock();
-        if exports.values().sum::<usize>() >= EXPORTS {
-            return Err(Fault::overloaded(EXPORT_RETRY_MS));
-        }
-        let running = exports.entry(who.user.clone()).or_default();
-        if *running > 0 && !who.grants.service {
-            return Err(Fault::rate_limited("another export of yours is running", EXPORT_RETRY_MS));
-        }
-        *running += 1;
-        Ok(Export { exports: self.exports.clone(), user: who.user.clone() })
+    pub fn export(&self, who: &Identity) -> Result<Turn, Fault> {
+        let most = if who.grants.service { EXPORTS } else { 1 };
+        self.exports.begin(&who.user, most, EXPORTS).map_err(|crowded| match crowded {
+            Crowded::User => Fault::rate_limited("another export of yours is running", EXPORT_RETRY_MS),
+            Crowded::All => Fault::overloaded(EXPORT_RETRY_MS),
+        })
     }
 
     /// Somebody without a token asks for what is in the store.
