@@ -323,6 +323,7 @@ impl Person {
                     let seq = ack.seq.expect("a message has a sequence");
                     let (room, text) = self.unacknowledged.remove(&key).expect("acknowledged once per connection");
                     self.shared.acknowledged(&room, seq);
+                    self.shared.times.answered(&text);
                     self.acknowledged.push(Acknowledged { from: user(&self.name), room, key, text, seq });
                 }
                 (asked, _) => panic!("{}: {ack:?} answers {}", self.name, asked.is_some()),

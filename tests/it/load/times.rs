@@ -19,6 +19,7 @@ struct Measured {
 
 struct Stage {
     name: &'static str,
+    answers: Vec<Duration>,
     delays: Vec<Duration>,
     returns: Vec<Duration>,
 }
@@ -39,7 +40,7 @@ impl Times {
 
     /// What begins from now on belongs to this stage.
     pub fn stage(&self, name: &'static str) {
-        self.0.lock().stages.push(Stage { name, delays: vec![], returns: vec![] });
+        self.0.lock().stages.push(Stage { name, answers: vec![], delays: vec![], returns: vec![] });
     }
 
     /// The stage of now.
@@ -59,6 +60,14 @@ impl Times {
         self.0.lock().said.remove(text);
     }
 
+    /// A message was acknowledged to its sender.
+    pub fn answered(&self, text: &str) {
+        let mut times = self.0.lock();
+        let Some(said) = times.said.get(text) else { return };
+        let (stage, delay) = (said.stage, said.at.elapsed());
+        times.stages[stage].answers.push(delay);
+    }
+
     /// A message has come, to somebody who is caught up at another node since then.
     pub fn heard(&self, text: &str, node: usize, since: Instant) {
         let mut times = self.0.lock();
@@ -76,7 +85,12 @@ impl Times {
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for stage in &self.0.lock().stages {
-            for (what, durations) in [("delivered to another node", &stage.delays), ("caught up", &stage.returns)] {
+            let kinds = [
+                ("acknowledged", &stage.answers),
+                ("delivered to another node", &stage.delays),
+                ("caught up", &stage.returns),
+            ];
+            for (what, durations) in kinds {
                 if !durations.is_empty() {
                     writeln!(f, "  {}: {what} {}", stage.name, spread(durations))?;
                 }
