@@ -7,6 +7,7 @@
 //! has happened the generation grows, for messages were missed in either direction.
 
 mod dial;
+mod dialer;
 mod line;
 mod listener;
 mod topics;
@@ -22,6 +23,7 @@ use crate::{
     config::{Prefix, RedisUrl},
 };
 use bytes::Bytes;
+use dialer::DIAL;
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::VecDeque,
@@ -47,10 +49,6 @@ const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 const TICK_MS: Millis = 1_000;
 /// How long canaries may stay away, milliseconds: three.
 const CANARY_MS: Millis = 3_000;
-/// The first pause before dialing again, milliseconds. Each is twice the last.
-const PAUSE_MS: Millis = 100;
-/// The longest.
-const PAUSE_MAX_MS: Millis = 2_000;
 /// Boot ids that this process had and whose messages may still come back to it.
 const FORMER: usize = 16;
 
@@ -423,33 +421,6 @@ impl Shared {
         drop(state);
         tracing::debug!(redis = %self.options.address, what, %trouble, "a connection to Redis ended");
         self.judge();
-    }
-}
-
-/// What trouble is about that comes before a connection stands.
-const DIAL: &str = "dialing";
-
-/// Pauses between dials: each twice the last, with jitter, so that nodes do not come back all at once.
-struct Pauses {
-    next_ms: Millis,
-}
-
-impl Pauses {
-    fn new() -> Self {
-        Self { next_ms: PAUSE_MS }
-    }
-
-    fn reset(&mut self) {
-        self.next_ms = PAUSE_MS;
-    }
-
-    fn take(&mut self) -> Millis {
-        let pause = self.next_ms;
-        self.next_ms = (2 * pause).min(PAUSE_MAX_MS);
-        let mut random = [0; 8];
-        // Without randomness every node waits for the whole pause.
-        let _ = getrandom::fill(&mut random);
-        pause - u64::from_le_bytes(random) % (pause / 2)
     }
 }
 

@@ -1,8 +1,9 @@
 //! A connection that publishes.
 
 use super::{
-    CANARY_MS, DIAL, Pauses, Saying, Shared, TICK_MS, count,
-    dial::{Stream, Trouble, dial, push},
+    CANARY_MS, Saying, Shared, TICK_MS, count,
+    dial::{Stream, Trouble, push},
+    dialer::Dialer,
 };
 use crate::cluster::resp::{self, Reply};
 use bytes::{BufMut, BytesMut};
@@ -21,42 +22,22 @@ const FAREWELL_MS: Millis = 500;
 
 /// Publishes what is said until shutdown, and what was said before it.
 pub async fn run(shared: Arc<Shared>, line: usize, mut queue: mpsc::Receiver<Saying>, shutdown: CancellationToken) {
-    let mut pauses = Pauses::new();
-    let mut first = true;
-    loop {
-        let dialed = tokio::select! {
-            dialed = dial(&shared.options) => dialed,
-            () = shutdown.cancelled() => return,
-        };
-        match dialed {
-            Err(trouble) => shared.trouble(DIAL, &trouble),
-            Ok(stream) => {
-                if !std::mem::take(&mut first) {
-                    count(&shared.counters.reconnects);
-                }
-                let mut standing = Standing::new(&shared, line, stream);
-                let ended = standing.serve(&mut queue, &shutdown).await;
-                let worked = standing.worked();
-                shared.line_fell(line);
-                match ended {
-                    Ok(()) => return,
-                    // A frozen server's system takes connections for it: what never answered was never reached.
-                    Err(trouble) => shared.trouble(if worked { "publishing" } else { DIAL }, &trouble),
-                }
-                if worked {
-                    pauses.reset();
-                }
+    let mut dialer = Dialer::new(shared.clone(), shutdown.clone(), "publishing");
+    while let Some(dialed) = dialer.next().await {
+        if let Some(stream) = dialed {
+            let mut standing = Standing::new(&shared, line, stream);
+            let ended = standing.serve(&mut queue, &shutdown).await;
+            let worked = standing.worked();
+            shared.line_fell(line);
+            match ended {
+                Ok(()) => return,
+                Err(trouble) => dialer.ended(worked, &trouble),
             }
         }
         // Said while nobody could hear it: others find what counts in the store.
         while let Ok(saying) = queue.try_recv() {
             shared.lines[line].waiting.fetch_sub(saying.body.len(), Ordering::AcqRel);
             count(&shared.counters.dropped);
-        }
-        let deadline = shared.now() + pauses.take();
-        tokio::select! {
-            () = shared.options.clock.sleep_until(deadline) => {}
-            () = shutdown.cancelled() => return,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The connection that listens.
 
 use super::{
-    CANARY_MS, DIAL, Pauses, Shared, TICK_MS, count,
-    dial::{Stream, Trouble, dial, push},
+    CANARY_MS, Shared, TICK_MS, count,
+    dial::{Stream, Trouble, push},
+    dialer::Dialer,
     line::read_canary,
     topics::Order,
 };
@@ -26,39 +27,19 @@ const LATE_MS: Millis = 1_000;
 
 /// Listens until shutdown, or until nobody takes what is heard.
 pub async fn run(shared: Arc<Shared>, heard: mpsc::Sender<Heard>, shutdown: CancellationToken) {
-    let mut pauses = Pauses::new();
-    let mut first = true;
-    loop {
-        let dialed = tokio::select! {
-            dialed = dial(&shared.options) => dialed,
-            () = shutdown.cancelled() => return,
+    let mut dialer = Dialer::new(shared.clone(), shutdown.clone(), "listening");
+    while let Some(dialed) = dialer.next().await {
+        let Some(stream) = dialed else { continue };
+        let mut listening = Listening::new(&shared, &heard);
+        let ended = tokio::select! {
+            ended = listening.serve(stream) => ended,
+            () = shutdown.cancelled() => Ok(()),
         };
-        match dialed {
-            Err(trouble) => shared.trouble(DIAL, &trouble),
-            Ok(stream) => {
-                if !std::mem::take(&mut first) {
-                    count(&shared.counters.reconnects);
-                }
-                let mut listening = Listening::new(&shared, &heard);
-                let ended = tokio::select! {
-                    ended = listening.serve(stream) => ended,
-                    () = shutdown.cancelled() => Ok(()),
-                };
-                let worked = listening.listens;
-                if worked {
-                    pauses.reset();
-                }
-                shared.listens_no_more();
-                match ended {
-                    Ok(()) => return,
-                    Err(trouble) => shared.trouble(if worked { "listening" } else { DIAL }, &trouble),
-                }
-            }
-        }
-        let deadline = shared.now() + pauses.take();
-        tokio::select! {
-            () = shared.options.clock.sleep_until(deadline) => {}
-            () = shutdown.cancelled() => return,
+        let worked = listening.listens;
+        shared.listens_no_more();
+        match ended {
+            Ok(()) => return,
+            Err(trouble) => dialer.ended(worked, &trouble),
         }
     }
 }
