@@ -36,8 +36,16 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
 /// Where the page is; it reads the rest of the address itself.
-const PATHS: [&str; 7] =
-    ["/", "/r/{room}", "/r/{room}/m/{seq}", "/r/{room}/call", "/r/{room}/board", "/join", "/invite"];
+const PATHS: [&str; 8] = [
+    "/",
+    "/r/{room}",
+    "/r/{room}/m/{seq}",
+    "/r/{room}/call",
+    "/r/{room}/board",
+    "/r/{room}/board/{document}",
+    "/join",
+    "/invite",
+];
 /// The client's files: rooms, calls, shared documents, and the look at what works before a call.
 const CLIENT: [&str; 4] = ["v1.js", "call.v1.js", "documents.v1.js", "check.v1.js"];
 /// What a call needs, for the page itself; nothing else of the machine. A page that embeds it passes these on by the

@@ -96,6 +96,22 @@ export class Artist {
     await this.page.keyboard.press(key);
   }
 
+  /** Lets an image fall onto the board, as from a folder. */
+  async dropImage(): Promise<void> {
+    await this.page.locator(".excalidraw canvas.interactive").evaluate(async (canvas) => {
+      const picture = new OffscreenCanvas(120, 80);
+      const context = picture.getContext("2d");
+      if (!context) throw new Error("no canvas");
+      context.fillStyle = "#3366cc";
+      context.fillRect(0, 0, 120, 80);
+      const file = new File([await picture.convertToBlob({ type: "image/png" })], "blue.png", { type: "image/png" });
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(file);
+      const place = { clientX: 420, clientY: 400, bubbles: true, cancelable: true, dataTransfer };
+      canvas.dispatchEvent(new DragEvent("drop", place));
+    });
+  }
+
   async hasShapes(count: number): Promise<void> {
     await expect(this.board).toHaveAttribute("data-shapes", String(count), { timeout: 30_000 });
   }

@@ -160,18 +160,7 @@ test("an image lies beside the board and is seen by everybody", async ({ sit }) 
   const ada = await sit("Ada", "host");
   const ben = await sit("Ben");
   const uploaded = ada.page.waitForResponse((response) => response.url().endsWith(`/v1/rooms/${ROOM}/blobs`));
-  await ada.page.locator(".excalidraw canvas.interactive").evaluate(async (canvas) => {
-    const picture = new OffscreenCanvas(120, 80);
-    const context = picture.getContext("2d");
-    if (!context) throw new Error("no canvas");
-    context.fillStyle = "#3366cc";
-    context.fillRect(0, 0, 120, 80);
-    const file = new File([await picture.convertToBlob({ type: "image/png" })], "blue.png", { type: "image/png" });
-    const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(file);
-    const place = { clientX: 420, clientY: 400, bubbles: true, cancelable: true, dataTransfer };
-    canvas.dispatchEvent(new DragEvent("drop", place));
-  });
+  await ada.dropImage();
   expect(await (await uploaded).text()).toContain("hash");
   const fetched = ben.page.waitForResponse((response) => /\/blobs\/[0-9a-f]{64}$/.test(response.url()));
   expect((await fetched).ok()).toBe(true);

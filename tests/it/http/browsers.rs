@@ -74,7 +74,18 @@ async fn the_page_is_told_its_configuration_and_where_it_may_be_shown() {
         .start()
         .await;
     let nobody = Asker::nobody(&server);
-    for path in ["/", "/r/x", "/r/x/m/7", "/r/x/call", "/r/x/board", "/join", "/invite", "/embed", "/embed/join"] {
+    for path in [
+        "/",
+        "/r/x",
+        "/r/x/m/7",
+        "/r/x/call",
+        "/r/x/board",
+        "/r/x/board/notes",
+        "/join",
+        "/invite",
+        "/embed",
+        "/embed/join",
+    ] {
         let answer = nobody.get(&format!("/stoa{path}")).await.is(200);
         let policy = answer.header("content-security-policy").to_owned();
         let framed = path.starts_with("/embed");

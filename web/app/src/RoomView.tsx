@@ -34,6 +34,8 @@ interface Props {
   seq?: number;
   /** What stands beside the chat. */
   view: View;
+  /** The shared document that the address names. */
+  document?: string;
 }
 
 /** What is open beside the chat, in the place of the people. */
@@ -70,7 +72,7 @@ function stamp(): number {
   return stamps;
 }
 
-export function RoomView({ id, unread, seq, view }: Props) {
+export function RoomView({ id, unread, seq, view, document: shown }: Props) {
   const words = useWords();
   const room = useOpenRoom(id);
   const state = useRoomState(room);
@@ -110,7 +112,7 @@ export function RoomView({ id, unread, seq, view }: Props) {
     <ChatContext value={chat}>
       <Boundary key={view} fallback={<PartAway onClose={() => go({ room: id })} />}>
         <CallSlot room={room} state={state} title={title} view={view} />
-        <StageSlot room={room} state={state} view={view} />
+        <StageSlot room={room} state={state} view={view} document={shown} />
       </Boundary>
       <main className="room" id="room" tabIndex={-1} data-phase={state.phase} data-seq={state.seq} data-view={view}>
         <RoomHead

@@ -16,7 +16,7 @@ const LOBBY = "lobby";
 
 export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
   const words = useWords();
-  const { room, seq, view } = usePlace();
+  const { room, seq, view, document: shown } = usePlace();
   const isWide = useMedia("(min-width: 760px)");
   const { status } = useClientState();
   const client = useClient();
@@ -67,7 +67,7 @@ export function Shell({ onLogOut }: { onLogOut: (() => void) | undefined }) {
       {room === undefined ? (
         <main className="room" id="room" tabIndex={-1} />
       ) : (
-        <RoomView key={room} id={room} unread={unread} seq={seq} view={view} />
+        <RoomView key={room} id={room} unread={unread} seq={seq} view={view} document={shown} />
       )}
       <CallHost />
       <Dialogs />

@@ -23,16 +23,19 @@ export interface Place {
   /** The message in it. */
   seq?: number;
   view: View;
+  /** Which of the room's shared documents its board is to show; the first board where none is named. */
+  document?: string;
 }
 
-/** Where one may go: a room, a message in it, or one of its other views. */
+/** Where one may go: a room, a message in it, one of its other views, or a document in its board's. */
 export interface Target {
   room: string | undefined;
   seq?: number;
   view?: View;
+  document?: string;
 }
 
-const ROOM = /^r\/([A-Za-z0-9._~-]{1,128})(?:\/(?:m\/(\d{1,16})|(call|board)))?\/?$/;
+const ROOM = /^r\/([A-Za-z0-9._~-]{1,128})(?:\/(?:m\/(\d{1,16})|(call)|(board)(?:\/([A-Za-z0-9._~-]{1,64}))?))?\/?$/;
 /** Pages of other sites show the same addresses below this. */
 const EMBEDDED = "embed/";
 
@@ -48,17 +51,19 @@ const base = isEmbedded ? EMBEDDED : "";
 export function read(url: { pathname: string }): Place {
   const path = pathOf(url);
   const own = path.startsWith(base) ? path.slice(base.length) : path;
-  const [, room, seq, view] = ROOM.exec(own) ?? [];
+  const [, room, seq, call, board, document] = ROOM.exec(own) ?? [];
   if (room !== undefined) {
-    return { page: "rooms", room, seq: seq === undefined ? undefined : Number(seq), view: (view as View) ?? "chat" };
+    const view = (call ?? board ?? "chat") as View;
+    return { page: "rooms", room, seq: seq === undefined ? undefined : Number(seq), view, document };
   }
   const page = /^(join|invite)\/?$/.exec(own)?.[1] as "join" | "invite" | undefined;
   return { page: page ?? "rooms", view: "chat" };
 }
 
-function pathTo({ room, seq, view }: Target): string {
+function pathTo({ room, seq, view, document }: Target): string {
   if (room === undefined) return "";
   if (seq !== undefined) return `r/${room}/m/${seq}`;
+  if (view === "board" && document !== undefined) return `r/${room}/board/${document}`;
   return view === undefined || view === "chat" ? `r/${room}` : `r/${room}/${view}`;
 }
 

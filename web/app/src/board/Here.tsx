@@ -23,7 +23,8 @@ function peopleOf(awareness: Awareness): Person[] {
   return [...people.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-function usePeople(shared: SharedDocument): readonly Person[] {
+/** Who else is at it; each of them once, however many tabs they have. */
+export function useOthers(shared: SharedDocument): readonly Person[] {
   useDoc(shared);
   const { awareness } = shared;
   const [people, setPeople] = useState<readonly Person[]>(() => peopleOf(awareness));
@@ -53,7 +54,7 @@ interface Props {
 
 export function Here({ document: shared, following, onFollow }: Props) {
   const words = useBoardWords();
-  const people = usePeople(shared);
+  const people = useOthers(shared);
   if (people.length === 0) return null;
   const rest = people.length - MOST_SHOWN;
   return (

@@ -10,6 +10,7 @@ import { IconButton } from "../IconButton.tsx";
 import { CloseIcon } from "../icons.tsx";
 import { usePeople } from "../people.ts";
 import { Name } from "../text.tsx";
+import { useDocumentState } from "./documents.ts";
 import { othersOf } from "./presence.ts";
 import { useBoardWords } from "./words.ts";
 
@@ -17,7 +18,6 @@ interface Props {
   room: Room;
   state: RoomState;
   document: SharedDocument;
-  info: DocumentInfo;
   onClose: () => void;
 }
 
@@ -28,7 +28,13 @@ const ROLES = ["viewer", "member", "host"] as const;
 /** What people of a role may have or not have; the rest comes with being a host. */
 const CAPABILITIES = ["send", "call", "invite", "moderate"] as const;
 
-export default function Rights({ room, state, document: shared, info, onClose }: Props) {
+/** By the record that came with the document: what is changed is set as a whole. */
+export default function Rights(props: Props) {
+  const { info } = useDocumentState(props.document);
+  return info ? <KnownRights {...props} info={info} /> : null;
+}
+
+function KnownRights({ room, state, document: shared, info, onClose }: Props & { info: DocumentInfo }) {
   const words = useBoardWords();
   const { isBusy, problem, run } = useWork();
   const { document, edit = {}, locked = false } = info;

@@ -4,15 +4,23 @@ import { lazy, Suspense } from "react";
 import { BoardIcon } from "../icons.tsx";
 import { go, type View } from "../place.ts";
 import { useWords } from "../words/index.ts";
+import { chosenIn } from "./chosen.ts";
 
 const Stage = lazy(() => import("./Stage.tsx"));
 
+interface SlotProps {
+  room: Room;
+  state: RoomState;
+  view: View;
+  document: string | undefined;
+}
+
 /** The stage, where the address asks for it. */
-export function StageSlot({ room, state, view }: { room: Room; state: RoomState; view: View }) {
+export function StageSlot({ room, state, view, document }: SlotProps) {
   if (view !== "board") return null;
   return (
     <Suspense fallback={<section className="stage" aria-busy="true" />}>
-      <Stage key={room.id} room={room} state={state} />
+      <Stage key={room.id} room={room} state={state} wanted={document} />
     </Suspense>
   );
 }
@@ -27,7 +35,7 @@ export function StageButton({ room, view }: { room: string; view: View }) {
       className="icon-button"
       title={words.openBoard}
       aria-pressed={isOpen}
-      onClick={() => go({ room, view: isOpen ? "chat" : "board" })}
+      onClick={() => go(isOpen ? { room } : { room, view: "board", document: chosenIn(room) })}
       data-testid="board-toggle"
     >
       <BoardIcon />

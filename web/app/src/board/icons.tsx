@@ -30,3 +30,4 @@ export const HistoryIcon = icon(
   </>,
 );
 export const DownloadIcon = icon(<path d="M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14" />);
+export const NotesIcon = icon(<path d="M6 3.5h8.5L18.5 7.5V20.5H6zM9 10h6.5M9 13.5h6.5M9 17h4" />);
