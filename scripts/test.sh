@@ -40,7 +40,7 @@ run "calls of another WebRTC stack" env STOA_BIN="$target/debug/stoa" CARGO_TARG
 run "relayed calls" env STOA_BIN="$target/debug/stoa" CHROMIUM="$(chromium_bin)" \
     tests/netns/run.sh npm --prefix tests/browser run relayed
 # Last, because it puts a server with planted bugs in the place of the true one.
-run "planted bugs are found" cargo test --locked --package stoa --features planted-bugs --test it planted
+run "planted bugs are found" cargo test --locked --package stoa --features planted-bugs --lib --test it planted
 
 # What failed is told again at the end: whoever sees only the last lines of a long run sees it too.
 for what in "${failed[@]}"; do

@@ -24,7 +24,7 @@ pub use endpoint::{Counters, Limits, WsEndpoint};
 pub use frame::Frame;
 pub use http::Authenticated;
 pub use listen::{Lifetime, bind, serve};
-pub use mailbox::{Bounds, Full, Mailbox, SlotKey, TestSink};
+pub use mailbox::{Bounds, Due, Full, Mailbox, SlotKey, TestSink};
 pub use proxies::TrustedProxies;
 
 use async_trait::async_trait;

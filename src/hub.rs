@@ -22,6 +22,10 @@ mod reach;
 mod registry;
 mod room;
 mod session;
+#[cfg(test)]
+#[path = "../tests/simulation/mod.rs"]
+mod simulation;
+mod stale;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -46,6 +50,7 @@ use crate::{
     config::Limits,
     gateway::{Handler, Mailbox, Peer, Session, Wanted},
     metrics::Metrics,
+    random::{SharedMap, shared_map},
     storage::{SharedStore, UserState},
 };
 use dashmap::DashMap;
@@ -76,8 +81,8 @@ pub struct Hub {
     pub metrics: Arc<Metrics>,
     /// Keys digests, session secrets and names of rooms; the same on every node.
     secret: [u8; 32],
-    rooms: DashMap<RoomId, Arc<RoomCell>>,
-    users: DashMap<UserId, Arc<UserCell>>,
+    rooms: SharedMap<RoomId, Arc<RoomCell>>,
+    users: SharedMap<UserId, Arc<UserCell>>,
     /// The small rooms in memory in which a user's presence is told.
     told_in: DashMap<UserId, Vec<RoomId>>,
     profiles: DashMap<UserId, Arc<Option<Profile>>>,
@@ -172,8 +177,8 @@ impl Hub {
             limits: parts.limits,
             metrics: parts.metrics,
             secret: parts.secret,
-            rooms: DashMap::new(),
-            users: DashMap::new(),
+            rooms: shared_map(),
+            users: shared_map(),
             told_in: DashMap::new(),
             profiles: DashMap::new(),
             writer,
@@ -289,8 +294,10 @@ impl Hub {
             if live.count() - replaced.len() >= self.limits.connections_per_user as usize {
                 return None;
             }
-            if state.head.epoch != live.head.epoch || state.head.seq > live.head.seq {
-                live.head = state.head.clone();
+            match state.head.epoch == live.head.epoch {
+                // What this node has not heard of yet is behind for those who are connected too.
+                true => live.look(state.head.seq),
+                false => live.head = state.head.clone(),
             }
             let head = live.head.clone();
             let valid = since.filter(|cursor| cursor.epoch == head.epoch && cursor.seq <= head.seq);
@@ -393,7 +400,17 @@ impl Hub {
     }
 }
 
+/// Whether a bug is planted that the tests must find. There is none without the feature.
+#[cfg(not(feature = "planted-bugs"))]
+const fn planted(_: &str) -> bool {
+    false
+}
+
 #[cfg(feature = "planted-bugs")]
 fn planted(bug: &str) -> bool {
+    #[cfg(test)]
+    if let Some(planted) = simulation::planted_bug() {
+        return planted == bug;
+    }
     std::env::var("STOA_PLANT").is_ok_and(|planted| planted == bug)
 }

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod metrics;
 pub mod node;
 mod picture;
+mod random;
 pub mod server;
 pub mod storage;
 pub mod telemetry;

@@ -13,9 +13,7 @@ impl BootId {
     /// # Panics
     /// When the system has no randomness: nothing that needs an identity may begin then.
     pub fn fresh() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the system has randomness");
-        Self(bytes)
+        Self(crate::random::bytes())
     }
 
     /// As it travels.

@@ -8,7 +8,7 @@
 mod queue;
 mod sink;
 
-pub use sink::TestSink;
+pub use sink::{Due, TestSink};
 
 use super::Frame;
 use parking_lot::Mutex;
@@ -123,6 +123,12 @@ impl Mailbox {
     /// are more than 256 keys.
     pub fn push_slot(&self, key: SlotKey, frame: Frame) {
         self.queue.lock().push_slot(key, frame.into_bytes(), self.bounds.queue_bytes as usize);
+    }
+
+    /// Whether frames of [`Mailbox::push_slot`] were dropped since the last call. [`super::Session::woken`] follows when
+    /// there is room again: what they said is to be told anew.
+    pub fn take_dropped(&self) -> bool {
+        self.queue.lock().take_dropped()
     }
 
     /// Whether a frame waits under a key.

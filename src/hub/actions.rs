@@ -8,6 +8,7 @@ use super::{
 use crate::{
     gateway::SlotKey,
     identity::{Direct, Identity},
+    random,
     storage::{Digest, NewUserEvent},
 };
 use base64::Engine;
@@ -310,7 +311,7 @@ impl Hub {
                 return (resume.id.clone(), resume.secret.clone());
             }
         }
-        let id = SessionId::new(hex(&random())).expect("hexadecimal digits are unreserved");
+        let id = SessionId::new(hex(&random::bytes::<16>())).expect("hexadecimal digits are unreserved");
         let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(secret(&id));
         (id, secret)
     }
@@ -329,7 +330,7 @@ impl Hub {
 
     /// A new life of a log.
     pub(super) fn fresh_epoch(&self) -> Epoch {
-        Epoch::new(hex(&random())).expect("hexadecimal digits are unreserved")
+        Epoch::new(hex(&random::bytes::<16>())).expect("hexadecimal digits are unreserved")
     }
 
     /// The keyed digest of a command's body.
@@ -361,12 +362,6 @@ impl Hub {
 
 fn passing(room: Option<RoomId>, who: &Identity, send: AppSend) -> Control {
     Control::App { room, from: who.user.clone(), name: send.name, data: send.data }
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("without randomness nothing secret can be made");
-    bytes
 }
 
 fn hex(bytes: &[u8]) -> String {

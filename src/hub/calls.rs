@@ -8,6 +8,7 @@ use super::{
     conn::Conn,
     encode,
     room::Live,
+    stale::Stale,
     state::RoomState,
     writer::{Draft, Job, ReplyTo, Retain},
 };
@@ -136,10 +137,10 @@ impl Live {
     }
 
     /// Tells everybody the state of every participant.
-    pub fn tell_states_to_all(&self) {
+    pub fn tell_states_to_all(&mut self) {
         for (session, frame) in self.state_frames() {
             let key = SlotKey::of(&("call.state", self.room.id(), &session));
-            self.attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+            self.push_slot(key, &frame, &Stale::PEOPLE, |_| true);
         }
     }
 
@@ -180,7 +181,7 @@ impl Live {
             let frames = self.state_frames();
             let Some((session, frame)) = frames.into_iter().find(|(of, _)| of == session) else { return };
             let key = SlotKey::of(&("call.state", self.room.id(), &session));
-            self.attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+            self.push_slot(key, &frame, &Stale::PEOPLE, |_| true);
         }
         self.follow_call();
     }
@@ -240,9 +241,10 @@ impl Live {
         let seated = call.participants().map(|p| p.session.clone());
         let now: BTreeSet<_> = seated.filter(|session| self.calls.gone.contains_key(session)).collect();
         let before = std::mem::replace(&mut self.calls.away, now);
-        for session in before.symmetric_difference(&self.calls.away) {
-            let (key, frame) = self.away_frame(call, session);
-            self.attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+        let moved: Vec<_> = before.symmetric_difference(&self.calls.away).cloned().collect();
+        for session in moved {
+            let (key, frame) = self.away_frame(call, &session);
+            self.push_slot(key, &frame, &Stale::PEOPLE, |_| true);
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Hub, RoomCell};
 use crate::{
     auth::Ticket,
     identity::Identity,
+    random::bytes as random,
     storage::links::{CodeHash, LinkKind, NewGuest, StoredLink},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -413,12 +414,6 @@ pub fn guest_name(given: &str) -> Result<String, Fault> {
         1..=GUEST_NAME_CHARS => Ok(name),
         _ => Err(wrong("is longer than 64 characters")),
     }
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("without randomness nothing secret can be made");
-    bytes
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -267,8 +267,9 @@ impl HearTask {
     pub async fn run(mut self, hub: Arc<Hub>, shutdown: CancellationToken) {
         loop {
             let heard = tokio::select! {
-                heard = self.0.recv() => heard,
+                biased;
                 () = shutdown.cancelled() => return,
+                heard = self.0.recv() => heard,
             };
             let Some(heard) = heard else { return };
             hub.hear(heard);

@@ -155,7 +155,7 @@ impl Hub {
         Ok(Opened { snapshot: Some(Box::new(snapshot)), ..opened })
     }
 
-    async fn read_markers(
+    pub(super) async fn read_markers(
         &self,
         room: &stoa_protocol::RoomId,
         own: &UserId,
@@ -191,7 +191,7 @@ impl Hub {
             };
             match step {
                 CatchUp::Done => {
-                    self.tell_presence_again(cell, conn);
+                    self.tell_again(cell, conn).await?;
                     conn.mailbox.flush();
                     return Ok(true);
                 }

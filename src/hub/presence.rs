@@ -1,6 +1,6 @@
 //! Presence, typing and the room list, as rooms tell them: coalesced per tick.
 
-use super::{Hub, RoomCell, conn::Conn, encode, room::Live};
+use super::{Hub, RoomCell, conn::Conn, encode, room::Live, stale::Stale};
 use crate::{
     gateway::SlotKey,
     storage::{ListQuery, ListScope},
@@ -9,7 +9,7 @@ use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
 };
-use stoa_protocol::{Control, Millis, Presence, PresenceState, ReadMarker, RoomId, Seq, UserId};
+use stoa_protocol::{CloseCode, Control, Millis, Presence, PresenceState, ReadMarker, RoomId, Seq, UserId};
 
 /// After a change of a large room's count that was too small to tell at once, it is told when this long has passed,
 /// milliseconds.
@@ -21,6 +21,11 @@ pub(super) fn people(live: &Live) -> Vec<UserId> {
     let here = live.users().keys().filter(|user| !members.contains_key(*user));
     let guests: BTreeSet<&UserId> = here.chain(live.rest.guests()).collect();
     members.keys().chain(guests.into_iter().filter(|user| !members.contains_key(*user))).cloned().collect()
+}
+
+/// Somebody of whom nothing is known.
+fn gone(user: &UserId) -> Presence {
+    Presence { user: user.clone(), state: PresenceState::Offline, text: String::new(), last_seen: None }
 }
 
 impl Hub {
@@ -66,21 +71,59 @@ impl Hub {
         }
     }
 
-    /// A connection whose passing frames were dropped gets everything at once, now that it is live again.
-    pub(super) fn tell_presence_again(&self, cell: &Arc<RoomCell>, conn: &Arc<Conn>) {
-        let people = {
+    /// A connection whose passing frames were dropped is told everything again, now that it is live: also who has gone
+    /// and who has stopped typing meanwhile.
+    ///
+    /// # Errors
+    /// The close code when the store does not answer: the client comes again, and is told then.
+    pub(super) async fn tell_again(&self, cell: &Arc<RoomCell>, conn: &Arc<Conn>) -> Result<(), CloseCode> {
+        let (stale, members) = {
             let mut live = cell.lock();
-            if !live.take_stale(conn.id) {
-                return;
+            (live.take_stale(conn.id), live.room.members().len() as u32)
+        };
+        let mut fits = true;
+        if stale.markers {
+            let read = self.read_markers(&cell.id, &conn.user, members).await;
+            let markers = read.map_err(|_| CloseCode::Unavailable)?;
+            let told = Control::Read { room: cell.id.clone(), markers };
+            fits &= conn.mailbox.push(encode::control(&told)).is_ok();
+        }
+        if stale.people {
+            fits &= self.tell_people(cell, conn, &stale.moved);
+        }
+        if !fits {
+            cell.lock().mark_stale(conn.id, &stale);
+            conn.mark_behind();
+        }
+        Ok(())
+    }
+
+    /// Tells a connection who is there, who types and how everybody in the call is; false when it does not fit.
+    fn tell_people(&self, cell: &Arc<RoomCell>, conn: &Arc<Conn>, moved: &BTreeSet<UserId>) -> bool {
+        loop {
+            let (people, turn) = {
+                let live = cell.lock();
+                (if live.tells_each() { people(&live) } else { vec![] }, live.presence_turn)
+            };
+            let (online, _) = self.presence_now(cell, &people);
+            let told = |presence: &Presence| presence.state != PresenceState::Offline || moved.contains(&presence.user);
+            let strangers = moved.iter().filter(|user| !people.contains(user)).map(gone);
+            let known = people.iter().map(|user| self.presence_of(user).unwrap_or_else(|| gone(user))).filter(told);
+            let changed = known.chain(strangers).collect();
+            let live = cell.lock();
+            // What a tick told meanwhile is newer than what was looked up here.
+            if live.presence_turn != turn {
+                continue;
             }
             live.tell_states(conn);
             live.tell_links(conn);
             live.tell_away(conn);
-            if live.tells_each() { people(&live) } else { vec![] }
-        };
-        let (online, changed) = self.presence_now(cell, &people);
-        let frame = encode::control(&Control::Presence { room: cell.id.clone(), online, changed });
-        conn.mailbox.push_slot(SlotKey::of(&("presence", &cell.id)), frame);
+            let (room, (users, count)) = (cell.id.clone(), live.typing.now());
+            let presence = Control::Presence { room: room.clone(), online, changed };
+            // In the order of the log, or a change that follows would be overtaken.
+            let told = [presence, Control::Typing { room, users, count }];
+            return told.iter().all(|told| conn.mailbox.push(encode::control(told)).is_ok());
+        }
     }
 
     /// The room tells its news at the next tick.
@@ -103,7 +146,7 @@ impl Hub {
         if let Some((users, count)) = typing {
             let frame = encode::control(&Control::Typing { room: cell.id.clone(), users, count });
             let key = SlotKey::of(&("typing", &cell.id));
-            cell.lock().attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+            cell.lock().push_slot(key, &frame, &Stale::PEOPLE, |_| true);
             told = true;
         }
         told |= self.tick_presence(cell, &moved, now);
@@ -129,18 +172,13 @@ impl Hub {
         }
         let everybody = people(&cell.lock());
         let (online, _) = self.presence_now(cell, &everybody);
-        let gone = |user: &UserId| Presence {
-            user: user.clone(),
-            state: PresenceState::Offline,
-            text: String::new(),
-            last_seen: None,
-        };
         // Who has left this room may well be present in another.
         let here = |user: &&UserId| everybody.contains(*user);
         let now_of = |user: &UserId| Some(user).filter(here).and_then(|user| self.presence_of(user));
         let changed = moved.iter().map(|user| now_of(user).unwrap_or_else(|| gone(user))).collect();
         let frame = encode::control(&Control::Presence { room: cell.id.clone(), online, changed });
-        cell.lock().push_passing(&frame, None);
+        let mut live = cell.lock();
+        live.push_presence(&frame, moved.clone());
         true
     }
 
@@ -162,7 +200,7 @@ impl Hub {
         live.settle_at = None;
         let frame = encode::control(&Control::Presence { room: cell.id.clone(), online, changed: vec![] });
         let key = SlotKey::of(&("presence", &cell.id));
-        live.attached().iter().for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+        live.push_slot(key, &frame, &Stale::PEOPLE, |_| true);
         true
     }
 
@@ -268,12 +306,12 @@ impl Hub {
     pub(super) fn tell_marker(&self, cell: &Arc<RoomCell>, user: &UserId, seq: Seq) {
         let (key, frame) = marker(&cell.id, user, seq);
         {
-            let live = cell.lock();
+            let mut live = cell.lock();
             if !live.tells_each() {
                 return;
             }
-            let others = live.attached().iter().filter(|a| a.conn.user != *user);
-            others.for_each(|a| a.conn.mailbox.push_slot(key, frame.clone()));
+            // Their own devices were told; one that opens the room is told all markers once more.
+            live.push_slot(key, &frame, &Stale::MARKERS, |a| a.conn.user != *user);
         }
         self.flusher.flush(cell);
     }

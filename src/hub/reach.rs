@@ -55,8 +55,9 @@ pub async fn run(hub: Arc<Hub>, shutdown: CancellationToken) {
     loop {
         let deadline = hub.clock.now() + PROBE_MS;
         tokio::select! {
-            () = hub.clock.sleep_until(deadline) => {}
+            biased;
             () = shutdown.cancelled() => return,
+            () = hub.clock.sleep_until(deadline) => {}
         }
         let asked = hub.clock.now();
         if asked.saturating_sub(hub.reach.last.load(Ordering::Acquire)) < PROBE_MS {
@@ -64,8 +65,9 @@ pub async fn run(hub: Arc<Hub>, shutdown: CancellationToken) {
         }
         hub.reach.asked(asked);
         let answer = tokio::select! {
-            answer = hub.store.health() => answer,
+            biased;
             () = shutdown.cancelled() => return,
+            answer = hub.store.health() => answer,
         };
         match answer {
             Ok(_) => hub.reach.answered(asked),

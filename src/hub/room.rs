@@ -9,11 +9,13 @@ use super::{
     encode::{self, Encoded},
     flush::FlushState,
     nodes::Rest,
+    planted,
+    stale::Stale,
     state::RoomState,
 };
 use crate::metrics::{Class, Metrics};
 use crate::{
-    gateway::{Frame, Full, Mailbox},
+    gateway::{Frame, Full, Mailbox, SlotKey},
     storage::StoredEvent,
 };
 use parking_lot::Mutex;
@@ -76,6 +78,8 @@ pub struct Live {
     pub rest: Rest,
     /// Who types.
     pub typing: Typing,
+    /// Counts the ticks that told presence.
+    pub presence_turn: u64,
     /// Users whose presence has changed since the last tick.
     pub presence_dirty: BTreeSet<UserId>,
     /// The count of people that was told last, and whether it is still to be told exactly.
@@ -104,8 +108,7 @@ pub struct Attachment {
     /// What its user may do, as of the last change.
     pub access: Access,
     state: Attached,
-    /// Passing frames were dropped: the presence is told whole when the mailbox has room again.
-    pub stale: bool,
+    stale: Stale,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +149,7 @@ impl RoomCell {
             users: HashMap::new(),
             rest: Rest::default(),
             typing: Typing::default(),
+            presence_turn: 0,
             presence_dirty: BTreeSet::new(),
             told_online: 0,
             settle_at: None,
@@ -239,6 +243,9 @@ impl Live {
     fn keep(&mut self, seq: Seq, frames: Encoded) {
         self.ring_bytes += frames.len();
         self.ring.push_back(RingEvent { seq, frames });
+        if let (true, [.., before, last]) = (planted("swapped-delivery"), self.ring.make_contiguous()) {
+            std::mem::swap(before, last);
+        }
         self.trim();
     }
 
@@ -303,7 +310,7 @@ impl Live {
         self.calls.heard(&conn.session);
         *self.users.entry(conn.user.clone()).or_default() += 1;
         let state = Attached::Opening(cursor);
-        self.attached.push(Attachment { conn: conn.clone(), access, state, stale: false });
+        self.attached.push(Attachment { conn: conn.clone(), access, state, stale: Stale::default() });
         self.presence_dirty.insert(conn.user.clone());
         self.mailboxes = None;
         self.idle_since = None;
@@ -314,7 +321,7 @@ impl Live {
         if let Some(attachment) = self.attachment_mut(conn)
             && let Attached::Opening(cursor) = attachment.state
         {
-            attachment.state = Attached::Behind(cursor);
+            attachment.state = if planted("live-before-caught-up") { Attached::Live } else { Attached::Behind(cursor) };
             let conn = attachment.conn.clone();
             self.tell_links(&conn);
             self.tell_away(&conn);
@@ -391,10 +398,11 @@ impl Live {
             }
         }
         attachment.state = Attached::Behind(cursor);
-        if cursor.next() < start {
+        if cursor.next() < start && !planted("skipped-gap") {
             return CatchUp::Store(cursor);
         }
-        for kept in self.ring.iter().skip_while(|kept| kept.seq <= cursor) {
+        let has = |kept: &&RingEvent| kept.seq < cursor || (kept.seq == cursor && !planted("double-apply-on-resume"));
+        for kept in self.ring.iter().skip_while(has) {
             if attachment.conn.mailbox.push(kept.frames.for_reader(&attachment.access)).is_err() {
                 attachment.conn.mark_behind();
                 return CatchUp::Full;
@@ -423,23 +431,51 @@ impl Live {
         CatchUp::Store(events.last().map_or(from, |event| event.seq))
     }
 
-    /// Pushes a passing frame to everybody who is live, except one connection. A full mailbox drops it.
+    /// Pushes a passing frame to everybody who has the room open, except one connection. A full mailbox drops it.
     pub fn push_passing(&mut self, frame: &Frame, except: Option<u64>) {
         for attachment in &mut self.attached {
             if Some(attachment.conn.id) == except || matches!(attachment.state, Attached::Opening(_)) {
                 continue;
             }
-            if attachment.conn.mailbox.push(frame.clone()).is_err() {
-                self.metrics.dropped(Class::Passing);
-                attachment.stale = true;
-                attachment.conn.mark_behind();
+            attachment.push_passing(frame, &self.metrics, &Stale::PEOPLE);
+        }
+    }
+
+    /// Pushes whose presence has changed. Who has the room not open yet is told behind the reply, which may be older.
+    pub fn push_presence(&mut self, frame: &Frame, moved: BTreeSet<UserId>) {
+        self.presence_turn += 1;
+        let says = Stale { moved, ..Stale::PEOPLE };
+        for attachment in &mut self.attached {
+            match attachment.state {
+                Attached::Opening(_) => attachment.stale.add(&says),
+                Attached::Behind(_) | Attached::Live => attachment.push_passing(frame, &self.metrics, &says),
             }
         }
     }
 
-    /// Takes the mark of dropped passing frames away; tells whether it was set.
-    pub fn take_stale(&mut self, conn: u64) -> bool {
-        self.attachment_mut(conn).is_some_and(|a| std::mem::take(&mut a.stale))
+    /// Sets a latest-wins frame for those who fit, under the same rule.
+    pub fn push_slot(&mut self, key: SlotKey, frame: &Frame, says: &Stale, to: impl Fn(&Attachment) -> bool) {
+        for attachment in &mut self.attached {
+            match attachment.state {
+                Attached::Opening(_) => attachment.stale.add(says),
+                Attached::Behind(_) | Attached::Live if to(attachment) => {
+                    attachment.conn.mailbox.push_slot(key, frame.clone());
+                }
+                Attached::Behind(_) | Attached::Live => {}
+            }
+        }
+    }
+
+    /// What was told of the room beside its log may be lacking.
+    pub fn mark_stale(&mut self, conn: u64, lacks: &Stale) {
+        if let Some(attachment) = self.attachment_mut(conn) {
+            attachment.stale.add(lacks);
+        }
+    }
+
+    /// Takes the mark of what was not told away.
+    pub fn take_stale(&mut self, conn: u64) -> Stale {
+        self.attachment_mut(conn).map(|a| std::mem::take(&mut a.stale)).unwrap_or_default()
     }
 
     /// Looks at a user's rights again, on all their connections.
@@ -517,11 +553,22 @@ impl Attachment {
             return Ok(());
         }
         let pushed = self.conn.mailbox.push(frames.for_reader(&self.access));
-        if pushed.is_err() {
+        if pushed.is_err() && !planted("full-mailbox-skipped") {
             self.state = Attached::Behind(Seq::new(seq.value() - 1).unwrap_or_default());
             self.conn.mark_behind();
         }
         pushed
+    }
+
+    fn push_passing(&mut self, frame: &Frame, metrics: &Metrics, says: &Stale) {
+        if self.conn.mailbox.push(frame.clone()).is_err() {
+            metrics.dropped(Class::Passing);
+            self.stale.add(says);
+            self.conn.mark_behind();
+        }
+        if self.stale.is_too_much() {
+            self.conn.close_slow();
+        }
     }
 
     /// A change of one's own rights is pushed among the replies: it must not be dropped.

@@ -10,6 +10,7 @@ use super::{
     Hub, RoomCell, commands,
     conn::Conn,
     encode,
+    stale::Stale,
     state::Origin,
     users::UserCell,
     writer::{Answer, Draft, Job, ReplyTo},
@@ -225,6 +226,9 @@ impl HubSession {
     async fn catch_up(&mut self) -> Result<(), CloseCode> {
         let State::Known(known) = &mut self.state else { return Ok(()) };
         known.conn.take_behind();
+        if self.mailbox.take_dropped() {
+            known.rooms.iter().for_each(|cell| cell.lock().mark_stale(known.conn.id, &Stale::ALL));
+        }
         let mut at = 0;
         while at < known.rooms.len() {
             let cell = known.rooms[at].clone();
@@ -578,6 +582,9 @@ impl Session for HubSession {
         let moved = {
             let mut live = known.user.lock();
             let before = live.devices.state();
+            if super::planted("no-grace") {
+                live.devices.set(known.conn.id, stoa_protocol::PresenceState::Offline);
+            }
             live.go(known.conn.id, self.hub.clock.now());
             before != live.devices.state()
         };

@@ -49,6 +49,32 @@ impl Shared {
     }
 }
 
+/// What an operator would say.
+pub(super) fn config() -> Config {
+    let secret = "a secret of thirty-two characters";
+    let layers = Layers::new().variables([("STOA_SECRET".to_owned(), secret.to_owned())]);
+    Config::read(layers).expect("a legal configuration")
+}
+
+/// What a node is made of.
+pub(super) fn parts(config: &Config, store: SharedStore, clock: Arc<dyn Clock>, cluster: Cluster) -> Parts {
+    let guests = crate::config::Secret::new(b"the secret of guests, thirty-two bytes").expect("long enough");
+    Parts {
+        store,
+        clock,
+        verifier: Arc::new(Verifier::new(config, None).with_guests(guests.clone())),
+        limits: Limits { frames_per_s: 10_000, ..Limits::default() },
+        metrics: Arc::new(Metrics::new()),
+        lanes: 1,
+        secret: [7; 32],
+        guests: Minter::guests(guests),
+        public_url: "https://live.example".into(),
+        ice: Arc::new(super::NoIce),
+        loopback: false,
+        cluster,
+    }
+}
+
 impl World {
     async fn new() -> Self {
         Self::among(&Shared::new().await, Cluster::alone()).await
@@ -56,26 +82,8 @@ impl World {
 
     /// One node of a deployment.
     async fn among(shared: &Shared, cluster: Cluster) -> Self {
-        let secret = "a secret of thirty-two characters";
-        let layers = Layers::new().variables([("STOA_SECRET".to_owned(), secret.to_owned())]);
-        let config = Config::read(layers).expect("a legal configuration");
-        let clock = shared.clock.clone();
-        let guests = crate::config::Secret::new(b"the secret of guests, thirty-two bytes").expect("long enough");
-        let parts = Parts {
-            store: shared.store.clone(),
-            clock: Arc::new(clock.clone()),
-            verifier: Arc::new(Verifier::new(&config, None).with_guests(guests.clone())),
-            limits: Limits { frames_per_s: 10_000, ..Limits::default() },
-            metrics: Arc::new(Metrics::new()),
-            lanes: 1,
-            secret: [7; 32],
-            guests: Minter::guests(guests),
-            public_url: "https://live.example".into(),
-            ice: Arc::new(super::NoIce),
-            loopback: false,
-            cluster,
-        };
-        let (hub, tasks) = Hub::new(parts);
+        let (config, clock) = (config(), shared.clock.clone());
+        let (hub, tasks) = Hub::new(parts(&config, shared.store.clone(), Arc::new(clock.clone()), cluster));
         hub.join().await.expect("the store answers");
         let stop = CancellationToken::new();
         tasks.spawn(&hub, &TaskTracker::new(), &stop, &stop);

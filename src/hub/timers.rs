@@ -19,8 +19,9 @@ pub async fn run(hub: Arc<Hub>, shutdown: CancellationToken) {
     for tick in 1u64.. {
         let deadline = hub.clock.now() + TICK_MS;
         tokio::select! {
-            () = hub.clock.sleep_until(deadline) => {}
+            biased;
             () = shutdown.cancelled() => return,
+            () = hub.clock.sleep_until(deadline) => {}
         }
         let now = hub.clock.now();
         let rooms = std::mem::take(&mut *hub.ticking.lock());

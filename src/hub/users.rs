@@ -162,6 +162,11 @@ impl UserLive {
         }
         let mut cursor = from;
         for event in events {
+            if event.user_seq > head && !super::planted("stream-beyond-head") {
+                // The store has more than was delivered here: it is told when it is. Up to the head nothing else is left.
+                cursor = head;
+                break;
+            }
             if stream.conn.mailbox.push(encode::user_event(event)).is_err() {
                 stream.behind = Some(cursor);
                 stream.conn.mark_behind();
@@ -242,8 +247,9 @@ impl UserReadTask {
         let mut asks: Vec<Ask> = Vec::new();
         loop {
             let got = tokio::select! {
-                got = self.queue.recv_many(&mut asks, BATCH) => got,
+                biased;
                 () = shutdown.cancelled() => return,
+                got = self.queue.recv_many(&mut asks, BATCH) => got,
             };
             if got == 0 {
                 return;

@@ -6,6 +6,8 @@
 
 mod client;
 pub mod commands;
+#[path = "../dice.rs"]
+mod dice;
 mod journal;
 mod postgres;
 mod proxy;
@@ -14,6 +16,7 @@ mod server;
 mod token;
 
 pub use client::{Client, Memory, request};
+pub use dice::Dice;
 pub use journal::{Entry, Journal};
 pub use postgres::Postgres;
 pub use proxy::Proxy;
@@ -62,30 +65,13 @@ fn random_bytes() -> [u8; 16] {
     bytes
 }
 
-/// Numbers that follow from a printed seed (SplitMix64, Steele et al. 2014).
-pub struct Dice(u64);
-
 impl Dice {
     /// A seed of its own, or the one of `STOA_SEED`; printed, so that a failing run can be played again.
     pub fn new(what: &str) -> Self {
         let drawn = u64::from_le_bytes(random_bytes()[..8].try_into().expect("eight bytes"));
         let seed = std::env::var("STOA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(drawn);
         println!("{what}: STOA_SEED={seed}");
-        Self(seed)
-    }
-
-    /// The numbers that follow from another's.
-    pub fn from(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
+        Self::from(seed)
     }
 }
 

@@ -178,9 +178,7 @@ fn is_json(value: &HeaderValue) -> bool {
 }
 
 fn fresh_key() -> Key {
-    let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes).expect("without randomness nothing secret can be made");
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = crate::random::bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     Key::new(text).expect("hexadecimal digits are unreserved")
 }
 

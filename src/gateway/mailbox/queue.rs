@@ -69,6 +69,8 @@ pub(super) struct Queue {
     /// Whole frames are dropped when the batch comes back: the peer does not read.
     purge: bool,
     refused: bool,
+    /// A slot was given up, and its newest frame is to be told again.
+    dropped: bool,
     woken: bool,
 }
 
@@ -96,6 +98,7 @@ impl Queue {
             partial: false,
             purge: false,
             refused: false,
+            dropped: false,
             woken: false,
         }
     }
@@ -133,16 +136,23 @@ impl Queue {
             Some(at) => {
                 self.bytes -= replaced;
                 self.slots.remove(at);
+                self.dropped = true;
             }
             None if fits => {
                 if self.slots.len() >= SLOTS {
                     self.bytes -= self.slots.remove(0).1.len();
+                    self.dropped = true;
                 }
                 self.bytes += frame.len();
                 self.slots.push((key, frame));
             }
-            None => {}
+            None => self.dropped = true,
         }
+    }
+
+    /// Whether slots were given up since the last call.
+    pub(super) fn take_dropped(&mut self) -> bool {
+        std::mem::take(&mut self.dropped)
     }
 
     pub(super) fn has_slot(&self, key: SlotKey) -> bool {
@@ -150,6 +160,7 @@ impl Queue {
     }
 
     fn drop_slots(&mut self) {
+        self.dropped |= !self.slots.is_empty();
         self.bytes -= self.slots.iter().map(|(_, frame)| frame.len()).sum::<usize>();
         self.slots = Vec::new();
     }
@@ -196,7 +207,7 @@ impl Queue {
         self.restore(batch);
         let empty = self.is_empty();
         self.task_writes = !empty && (blocked || matches!(self.sink, Sink::Task));
-        if self.refused && self.bytes <= low_water {
+        if (self.refused || self.dropped) && self.bytes <= low_water {
             self.refused = false;
             self.woken = true;
         }
@@ -225,6 +236,7 @@ impl Queue {
         self.slots.extend(newer);
         while self.slots.len() > SLOTS {
             self.bytes -= self.slots.remove(0).1.len();
+            self.dropped = true;
         }
     }
 

@@ -1,10 +1,12 @@
 //! Where a mailbox writes to.
 
-use super::{Frame, Mailbox};
+use super::{End, Frame, Mailbox};
 use parking_lot::Mutex;
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     sync::{Arc, Weak},
+    task::Poll,
 };
 use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
@@ -48,6 +50,15 @@ impl Sink {
 pub struct TestSink {
     collected: Arc<Collected>,
     mailbox: Weak<Mailbox>,
+}
+
+/// What a connection's task has to do for its mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Call `Session::woken`.
+    Woken,
+    /// The mailbox is closed: end the session.
+    Over,
 }
 
 #[derive(Default)]
@@ -115,6 +126,20 @@ impl TestSink {
         if let Some(mailbox) = self.mailbox.upgrade() {
             mailbox.write_ready();
         }
+    }
+
+    /// What the connection's task would do next; completes when there is something.
+    pub async fn due(&self) -> Due {
+        poll_fn(|cx| {
+            let Some(mailbox) = self.mailbox.upgrade() else { return Poll::Ready(Due::Over) };
+            let duties = mailbox.duties(cx.waker());
+            match (duties.end, duties.woken) {
+                (End::Open, true) if mailbox.take_woken() => Poll::Ready(Due::Woken),
+                (End::Open, _) => Poll::Pending,
+                (End::Closing | End::Broken, _) => Poll::Ready(Due::Over),
+            }
+        })
+        .await
     }
 
     /// Whether the connection's task would call `Session::woken` now; true once for each time.

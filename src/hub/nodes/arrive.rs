@@ -15,6 +15,7 @@ impl Hub {
         }
         let deadline = self.clock.now() + ARRIVE_MS;
         tokio::select! {
+            biased;
             () = self.hear_slices() => {}
             () = self.clock.sleep_until(deadline) => tracing::info!("not every node has said yet who is there"),
         }

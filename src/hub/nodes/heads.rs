@@ -1,8 +1,9 @@
 //! The look at what moved in the store: whatever was not heard is found here, each second, and more often while the bus
 //! is away.
 
-use super::*;
+use super::{super::encode, *};
 use crate::storage::{Head, Moved, MovedUser};
+use stoa_protocol::limits;
 
 /// Between two looks, milliseconds.
 const LOOK_MS: Millis = 1_000;
@@ -21,9 +22,10 @@ pub async fn run(hub: Arc<Hub>, shutdown: CancellationToken) {
         let wait = if hub.nodes.hears() { LOOK_MS } else { BLIND_MS };
         let deadline = hub.clock.now() + wait;
         let missed = tokio::select! {
-            () = hub.clock.sleep_until(deadline) => false,
-            changed = generation.changed() => changed.is_ok(),
+            biased;
             () = shutdown.cancelled() => return,
+            changed = generation.changed() => changed.is_ok(),
+            () = hub.clock.sleep_until(deadline) => false,
         };
         if let Err(error) = hub.look_at_heads(missed).await {
             tracing::warn!(%error, "what moved could not be read");
@@ -43,6 +45,9 @@ impl Hub {
         let next = moved.mark.clone();
         if everything {
             self.compare_everything().await?;
+            if moved.everything {
+                self.tell_markers_again().await?;
+            }
             self.nodes.compare.store(false, Ordering::Release);
         }
         self.follow_moves(moved).await;
@@ -64,7 +69,8 @@ impl Hub {
         for user in users {
             self.compare_user(user);
         }
-        for (room, user, seq) in markers {
+        let unseen = super::super::planted("unhealed-marker");
+        for (room, user, seq) in markers.into_iter().filter(|_| !unseen) {
             self.tell_own_marker(&room, &user, seq);
             if let Some(cell) = self.loaded(&room) {
                 self.tell_marker(&cell, &user, seq);
@@ -77,6 +83,9 @@ impl Hub {
 
     /// A room's head in the store.
     async fn compare_head(self: &Arc<Self>, room: &RoomId, head: Option<&Head>) {
+        if super::super::planted("lost-last-ring") {
+            return;
+        }
         let Some(head) = head else {
             return self.forget_room(room, &stoa_protocol::Fault::not_found("room"));
         };
@@ -155,6 +164,23 @@ impl Hub {
             return self.stream_anew(&cell);
         }
         cell.lock().look(head.seq);
+    }
+
+    /// What moved is not known any more: everybody in small rooms is told where all have read.
+    async fn tell_markers_again(&self) -> crate::storage::Result<()> {
+        let cells: Vec<_> = self.rooms.iter().map(|cell| cell.clone()).collect();
+        for cell in cells {
+            let anybody = {
+                let live = cell.lock();
+                live.attached().first().filter(|_| live.tells_each()).map(|a| a.conn.user.clone())
+            };
+            let Some(anybody) = anybody else { continue };
+            let markers = self.store.markers(&cell.id, &anybody, limits::PRESENCE_EACH as u32).await?;
+            let told = Control::Read { room: cell.id.clone(), markers };
+            cell.lock().push_passing(&encode::control(&told), None);
+            self.flusher.flush(&cell);
+        }
+        Ok(())
     }
 
     /// The bus was away: everything in memory is compared with the store.

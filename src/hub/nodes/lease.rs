@@ -33,13 +33,16 @@ impl Lease {
 }
 
 impl Hub {
-    /// Takes the lease: before it nothing can be written.
+    /// Takes the lease, before which nothing can be written, and notes from where on moves are looked at: whatever
+    /// moves from now on is found, also what is in memory before the first look.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn join(&self) -> crate::storage::Result<()> {
         if !self.nodes.alone {
             self.renew().await?;
+            let mark = self.store.heads(None).await?.mark;
+            *self.nodes.mark.lock() = Some(mark);
         }
         Ok(())
     }
@@ -62,7 +65,7 @@ impl Hub {
                     return Ok(());
                 }
                 Ok(Outcome::Lost) => {
-                    let fresh = BootId::fresh();
+                    let fresh = if super::super::planted("lease-kept") { boot } else { BootId::fresh() };
                     tracing::warn!(%boot, %fresh, "the lease ran out; this node goes on as another");
                     *lease.boot.lock() = fresh;
                     lease.taken.store(false, Ordering::Release);
@@ -146,8 +149,9 @@ pub async fn run(hub: Arc<Hub>, shutdown: CancellationToken) {
     loop {
         let deadline = hub.clock.now() + RENEW_MS;
         tokio::select! {
-            () = hub.clock.sleep_until(deadline) => {}
+            biased;
             () = shutdown.cancelled() => return,
+            () = hub.clock.sleep_until(deadline) => {}
         }
         hub.look_at_nodes().await;
     }

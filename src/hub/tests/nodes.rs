@@ -345,8 +345,10 @@ async fn a_node_whose_lease_ran_out_writes_nothing_and_goes_on_under_another_nam
     nodes.pass(secs(6)).await;
     // As after a freeze: time has passed, and this node has done nothing in it.
     nodes.shared.clock.advance(secs(60));
-    let refused = ada.send("r", "k", "stale").await;
-    assert_eq!(refused["code"], "unavailable", "{refused}");
+    // Whether it has found that out before the message comes is chance; that it writes under no lost lease, the
+    // simulation asks at each commit.
+    let first = ada.send("r", "k", "stale").await;
+    assert!(first["code"] == "unavailable" || first["type"] == "ack", "{first}");
     nodes.pass(secs(3)).await;
     let taken = ada.send("r", "k", "stale").await;
     assert_eq!(taken["type"], "ack", "{taken}");
