@@ -144,7 +144,7 @@ pub fn keep(plan: &Plan, outcome: &Outcome) -> String {
     std::fs::write(&file, serde_json::to_string_pretty(&small).expect("JSON")).expect("a file");
     let wrong: Vec<_> = told.wrong.iter().map(|wrong| format!("{}: {}", wrong.kind, wrong.seen)).collect();
     format!(
-        "seed {} fails ({} steps, {} when shrunk):\n  {}\nreplay: STOA_SIMULATION_PLAN={} cargo test -p stoa --lib replays\n{}",
+        "seed {} fails ({} steps, {} when shrunk):\n  {}\nreplay: STOA_SIMULATION_PLAN={} cargo test -p stoa --lib replays -- --ignored --nocapture\n{}",
         plan.seed,
         plan.steps.len(),
         small.steps.len(),
