@@ -66,7 +66,7 @@ impl Pools {
 
     async fn acquire(&self, pool: &PgPool) -> Result<Conn> {
         match pool.acquire().await {
-            Ok(conn) => Ok(Conn::new(conn)),
+            Ok(conn) => Ok(Conn::new(conn, self.origin.clone())),
             Err(sqlx::Error::PoolTimedOut) => {
                 let why = self.origin.refusal().unwrap_or_else(|| "no connection is free".into());
                 Err(StoreError::Unavailable(why))
@@ -123,7 +123,8 @@ async fn pool(
         .test_before_acquire(false)
         .before_acquire(move |conn, meta| {
             let is_old = known.is_old(meta.age);
-            Box::pin(async move { Ok(!is_old && (meta.idle_for <= TESTED || conn.ping().await.is_ok())) })
+            let is_sound = meta.idle_for <= TESTED && !known.is_suspect(meta.idle_for);
+            Box::pin(async move { Ok(!is_old && (is_sound || conn.ping().await.is_ok())) })
         })
         .after_connect(move |conn, _| {
             let origin = origin.clone();
@@ -150,12 +151,13 @@ pub type Statement<'q> = Query<'q, Postgres, PgArguments>;
 /// A connection whose calls end in time. One that failed to answer is closed, never used again.
 pub struct Conn {
     conn: PoolConnection<Postgres>,
+    origin: Arc<Origin>,
     limit: Duration,
 }
 
 impl Conn {
-    fn new(conn: PoolConnection<Postgres>) -> Self {
-        Self { conn, limit: CALL }
+    fn new(conn: PoolConnection<Postgres>, origin: Arc<Origin>) -> Self {
+        Self { conn, origin, limit: CALL }
     }
 
     /// Every row of a statement.
@@ -194,6 +196,7 @@ impl Conn {
             Ok(Err(cause)) => {
                 if !matches!(cause, sqlx::Error::Database(_)) {
                     self.conn.close_on_drop();
+                    self.origin.broke();
                 }
                 Err(error(cause))
             }

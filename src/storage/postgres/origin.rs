@@ -23,6 +23,8 @@ struct State {
     newest: Option<Timeline>,
     /// When it took the place of another one.
     since: Option<Instant>,
+    /// When a connection to it was found broken last.
+    broke: Option<Instant>,
     refused: Option<(Instant, String)>,
 }
 
@@ -91,6 +93,16 @@ impl Origin {
         self.0.lock().since.is_some_and(|since| since.elapsed() < age)
     }
 
+    /// A connection was found broken: those that were idle then may be too.
+    pub fn broke(&self) {
+        self.0.lock().broke = Some(Instant::now());
+    }
+
+    /// Whether a connection that was idle for so long was so when another one was found broken.
+    pub fn is_suspect(&self, idle: Duration) -> bool {
+        self.0.lock().broke.is_some_and(|broke| broke.elapsed() <= idle)
+    }
+
     /// Why there is no connection, when a server was refused lately.
     pub fn refusal(&self) -> Option<String> {
         let state = self.0.lock();
@@ -121,6 +133,14 @@ mod tests {
         assert_eq!(origin.take(at(7, 2)), Ok(()));
         assert_eq!(origin.refusal(), None);
         assert_eq!(origin.take(at(8, 1)), Ok(()));
+    }
+
+    #[test]
+    fn what_was_idle_when_a_connection_broke_is_suspect_and_what_was_used_since_is_not() {
+        let origin = Origin::default();
+        assert!(!origin.is_suspect(Duration::from_secs(60)), "nothing broke");
+        origin.broke();
+        assert!(origin.is_suspect(Duration::from_secs(60)) && !origin.is_suspect(Duration::ZERO));
     }
 
     #[test]

@@ -87,6 +87,21 @@ impl Client {
         self.hello_with(hello).await
     }
 
+    /// Says hello with a token; tells whether it was welcomed before the connection ended.
+    pub async fn try_hello(&mut self, token: &str) -> bool {
+        let hello = Hello { token: token.into(), session: None, user: None, list: false, device: None, client: None };
+        self.send(Command::Hello(hello)).await;
+        while let Ok(frame) = self.next("welcome").await {
+            if let ServerFrame::Control(control) = &frame
+                && let Control::Welcome(welcome) = control.as_ref()
+            {
+                self.welcome = Some(welcome.clone());
+                return true;
+            }
+        }
+        false
+    }
+
     /// Says hello; it must be welcomed.
     pub async fn hello_with(&mut self, hello: Hello) -> Welcome {
         self.send(Command::Hello(hello)).await;

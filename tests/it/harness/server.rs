@@ -153,6 +153,20 @@ impl Server {
         self.connect(&Token::of(user)).await
     }
 
+    /// The same, as soon as the server takes one in: what it stands on may just have come back.
+    pub async fn client_in_time(&self, user: &str) -> Client {
+        let token = Token::of(user).sign();
+        let taken_in = async {
+            loop {
+                let mut client = Client::dial(self).await;
+                if client.try_hello(&token).await {
+                    return client;
+                }
+            }
+        };
+        within("somebody to be taken in", || self.log(), taken_in).await
+    }
+
     /// A client with this token that has said hello.
     pub async fn connect(&self, token: &Token) -> Client {
         let mut client = Client::dial(self).await;

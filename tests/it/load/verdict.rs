@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::harness::{Backend, Entry, Journal, Server, commands};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use std::collections::{BTreeMap, HashMap};
-use stoa_protocol::{Command, Reply, RoomEventBody, RoomId, Seq, UserId};
+use stoa_protocol::{Command, ErrorCode, Reply, RoomEventBody, RoomId, Seq, UserId};
 
 /// A message as everybody must know it.
 type Said = (Seq, Option<UserId>, String);
@@ -85,14 +85,18 @@ fn expected(outcome: &Outcome) -> impl Iterator<Item = (&RoomId, Vec<Said>)> {
 /// What the server tells a newcomer who reads everything.
 pub async fn compare_with_history(outcome: &Outcome, server: &Server) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut host = server.client("host").await;
+    let mut host = server.client_in_time("host").await;
     for (room, expected) in expected(outcome) {
         let mut found: Vec<Said> = Vec::new();
         loop {
             let mut ask = commands::history(room);
             (ask.after, ask.limit) = (Some(found.last().map_or(Seq::ZERO, |said| said.0)), Some(200));
-            let reply = host.ask(Command::ChatHistory(ask)).await;
-            let Reply::Messages { messages, more_after, .. } = reply else { panic!("{reply:?}") };
+            let (messages, more_after) = match host.call(Command::ChatHistory(ask)).await.map(|ack| ack.result) {
+                Ok(Some(Reply::Messages { messages, more_after, .. })) => (messages, more_after),
+                // A connection to the database may have died with it: it is asked for again.
+                Err(fault) if fault.code == ErrorCode::Unavailable => continue,
+                other => panic!("{other:?}"),
+            };
             found.extend(messages.into_iter().map(|m| (m.seq, m.from, m.text)));
             if !more_after {
                 break;
