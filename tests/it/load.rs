@@ -48,6 +48,8 @@ pub struct Outcome {
     pub heads: BTreeMap<RoomId, Seq>,
     pub journals: BTreeMap<UserId, Journal>,
     pub acknowledged: Vec<Acknowledged>,
+    /// Answers to nothing that was asked, or to what was answered before.
+    pub surplus: Vec<String>,
     /// Whenever somebody was told that another one is not there, who was there all the time.
     pub flaps: Vec<String>,
     shared: Arc<Shared>,
@@ -250,14 +252,15 @@ impl Load {
         assert_eq!(heads.len(), shared.rooms.len(), "something was said in each room");
         shared.heads.send_replace(Some(heads.clone()));
         let mut journals = BTreeMap::new();
-        let mut acknowledged = Vec::new();
+        let (mut acknowledged, mut surplus) = (Vec::new(), Vec::new());
         for person in self.people {
             let person = person.await.expect("nobody of the run fails");
             acknowledged.extend(person.acknowledged);
+            surplus.extend(person.surplus);
             journals.insert(user(&person.name), person.memory.journal);
         }
         let flaps = std::mem::take(&mut *shared.flaps.lock());
-        Outcome { rooms: shared.rooms.clone(), heads, journals, acknowledged, flaps, shared }
+        Outcome { rooms: shared.rooms.clone(), heads, journals, acknowledged, surplus, flaps, shared }
     }
 }
 

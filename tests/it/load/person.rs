@@ -30,6 +30,7 @@ enum End {
 }
 
 /// Something that waits for an answer.
+#[derive(Debug)]
 enum Asked {
     Hello,
     Open(RoomId),
@@ -57,6 +58,8 @@ pub struct Person {
     gathered: bool,
     quiet: bool,
     returning: Option<Return>,
+    /// Answers to nothing that was asked, or to what was answered before.
+    pub surplus: Vec<String>,
     /// Who was there, as this person was told.
     seen: BTreeSet<UserId>,
     now: Now,
@@ -94,6 +97,7 @@ impl Person {
             gathered: false,
             quiet: false,
             returning: None,
+            surplus: vec![],
             seen: BTreeSet::new(),
             now: Now::default(),
         }
@@ -326,7 +330,8 @@ impl Person {
                     self.shared.times.answered(&text);
                     self.acknowledged.push(Acknowledged { from: user(&self.name), room, key, text, seq });
                 }
-                (asked, _) => panic!("{}: {ack:?} answers {}", self.name, asked.is_some()),
+                (Some(asked), _) => panic!("{}: {ack:?} answers {asked:?}", self.name),
+                (None, _) => self.surplus.push(format!("{}: {ack:?}", self.name)),
             },
             Control::Error(error) => {
                 let asked = error.id.and_then(|id| self.now.on_the_way.remove(&id));

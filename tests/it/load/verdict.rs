@@ -24,6 +24,7 @@ pub fn judge(outcome: &Outcome) -> Vec<String> {
             }
         }
     }
+    wrong.extend(outcome.surplus.iter().map(|answer| format!("answered once too often: {answer}")));
     wrong.extend(differences(outcome));
     wrong.extend(lost_or_doubled(outcome));
     wrong
