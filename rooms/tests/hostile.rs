@@ -7,12 +7,15 @@
 mod bytes;
 #[path = "hostile/counted.rs"]
 mod counted;
+#[path = "../../tests/dice.rs"]
+mod dice;
 mod honest;
 #[path = "hostile/server.rs"]
 mod server;
 
-use bytes::{Dice, forge, mutate};
+use bytes::{forge, mutate};
 use counted::{Cost, Counted, counted};
+use dice::Dice;
 use honest::Editor;
 use server::Server;
 use std::{
@@ -44,7 +47,7 @@ fn dice(what: &str) -> Dice {
     let drawn = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
     let seed = std::env::var("STOA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(drawn as u64);
     println!("{what}: STOA_SEED={seed}");
-    Dice(seed)
+    Dice::from(seed)
 }
 
 /// A document that some clients have edited honestly, and what the sender, one of them, would send next.
@@ -132,7 +135,7 @@ fn many(what: &str, count: u32, mut make: impl FnMut(&Case, &mut Dice) -> Vec<u8
             let update = make(&case, &mut dice);
             let judged = catch_unwind(AssertUnwindSafe(|| judge(&case.server, &update)));
             let Ok(judged) = judged else {
-                panic!("{what}, at {}: {update:?}\non {:?}", before.0, case.server.state);
+                panic!("{what}, at {before:?}: {update:?}\non {:?}", case.server.state);
             };
             let outcome = match judged {
                 Ok(walked) if walked.is_idle() => "nothing new".to_owned(),
@@ -169,7 +172,7 @@ fn what_honest_editors_make_is_never_refused() {
     let mut dice = dice("honest updates");
     let runs = if is_long() { 5_000 } else { 120 };
     for _ in 0..runs {
-        let before = dice.0;
+        let before = dice.clone();
         let editors: Vec<_> = (1..=3).map(Editor::new).collect();
         let mut state = StateVector::default();
         let replica = Editor::new(77);
@@ -187,7 +190,7 @@ fn what_honest_editors_make_is_never_refused() {
                 let vector = if dice.below(4) == 0 { StateVector::default() } else { state };
                 let update = editor.lacking(&vector);
                 let walked = walk(&update, &server);
-                assert!(walked.is_ok(), "{walked:?} for an honest update, at {before}: {update:?}");
+                assert!(walked.is_ok(), "{walked:?} for an honest update, at {before:?}: {update:?}");
                 replica.apply(&update);
                 state = replica.vector();
             }

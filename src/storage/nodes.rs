@@ -80,7 +80,7 @@ pub struct Moved {
 
 impl Moved {
     /// Nothing, up to this mark.
-    pub(super) fn nothing(mark: HeadsMark, everything: bool) -> Self {
+    pub(crate) fn nothing(mark: HeadsMark, everything: bool) -> Self {
         Self {
             mark,
             everything,

@@ -328,16 +328,7 @@ impl Tables {
             Some((commits.parse::<u64>().ok()?, at.parse::<Millis>().ok()?))
         });
         let since = since.filter(|(_, at)| now.saturating_sub(*at) <= MARK_MS).map(|(commits, _)| commits);
-        let mut moved = Moved {
-            mark,
-            everything: since.is_none(),
-            rooms: vec![],
-            changed: vec![],
-            retained: vec![],
-            users: vec![],
-            markers: vec![],
-            documents: vec![],
-        };
+        let mut moved = Moved::nothing(mark, since.is_none());
         let Some(since) = since else { return moved };
         let (mut rooms, mut users, mut markers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (_, change) in self.moves.iter().rev().take_while(|(commit, _)| *commit > since) {

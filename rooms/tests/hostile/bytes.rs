@@ -1,22 +1,9 @@
 //! Updates that nobody honest makes: mutated ones, and ones that are legal to the letter.
 
-use crate::server::Server;
+use crate::{dice::Dice, server::Server};
 use stoa_rooms::document::{put_bytes, put_varuint};
 
-/// Numbers that follow from a printed seed (SplitMix64, Steele et al. 2014).
-#[derive(Clone)]
-pub struct Dice(pub u64);
-
 impl Dice {
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-
     fn place(&mut self, bytes: &[u8]) -> usize {
         self.below(bytes.len() as u64 + 1) as usize
     }

@@ -1,6 +1,6 @@
 //! A document as the server has it, for the walk, and as yrs has it, to look at what follows.
 
-use crate::{bytes::Dice, honest::Editor};
+use crate::{dice::Dice, honest::Editor};
 use std::collections::{BTreeMap, HashSet};
 use stoa_rooms::document::{Claim, Known, Place, Places, survey};
 
